@@ -1,0 +1,76 @@
+# `make demo` and `make test` do all their own set-up: a virtual environment in .venv, pinned and
+# hashed requirements, the package itself. They need Python 3.11 or newer and a package index.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: help demo test test-fast test-keycloak lint format bench wheel lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.main ## the main job, with nothing else installed (ARGS=--once exits)
+	@$(BIN)/hasura-kc-auth demo $(ARGS)
+
+test: test-fast test-keycloak ## the whole suite
+
+test-fast: $(VENV)/.test ## everything but the real Keycloak, with coverage
+	$(BIN)/coverage run -m pytest --ignore=tests/integration $(ARGS)
+	$(BIN)/coverage report
+
+test-keycloak: $(VENV)/.test ## against a real Keycloak (Java 17 and Maven bring it)
+	$(BIN)/python -m pytest tests/integration $(ARGS)
+
+lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/deptry hasura_kc_auth
+	$(BIN)/codespell
+
+format: $(VENV)/.lint ## write the code as `make lint` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp
+	$(BIN)/python -m tests.bench $(ARGS)
+
+audit: $(VENV)/.lint ## known holes in the pinned requirements
+	$(BIN)/pip-audit --requirement requirements/main.txt --require-hashes --disable-pip
+
+wheel: $(VENV)/.main ## build the wheel into dist/
+	$(BIN)/hatchling build --target wheel
+
+lock: ## write requirements/ anew from pyproject.toml (needs uv)
+	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
+	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
+	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
+	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.main: $(VENV)/.venv requirements/main.txt requirements/build.txt pyproject.toml
+	@echo "installing the pinned requirements and the package"
+	@$(PIP) -r requirements/main.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.main requirements/test.txt
+	@echo "installing the test tools"
+	@$(PIP) -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test requirements/lint.txt
+	@echo "installing the lint tools"
+	@$(PIP) -r requirements/lint.txt
+	@touch $@

@@ -1,0 +1,32 @@
+"""The commands, one file each.
+
+Exit codes everywhere: 0 yes or nothing to do; 1 no (denied, findings, a failed check); 2 usage or
+configuration, naming the setting; 3 cannot tell (unreachable).
+"""
+
+from __future__ import annotations
+
+import typer
+
+from hasura_kc_auth.cli.check import check
+from hasura_kc_auth.cli.demo import demo
+from hasura_kc_auth.cli.dev_issuer import dev_issuer
+from hasura_kc_auth.cli.explain import explain
+from hasura_kc_auth.cli.healthcheck import healthcheck
+from hasura_kc_auth.cli.serve import serve
+from hasura_kc_auth.cli.version import version
+
+app = typer.Typer(
+    help="The org-aware front door between Keycloak and Hasura.\n\n"
+    "Start with [bold]demo[/bold], which needs nothing else. Then write your settings, "
+    "[bold]check[/bold] them, [bold]serve[/bold], and when somebody is refused, "
+    "[bold]explain[/bold] their token.\n\n"
+    "Exit codes: 0 yes; 1 no (denied, findings); 2 usage or configuration; 3 cannot tell.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (serve, demo, dev_issuer, check, explain, healthcheck, version):
+    app.command()(command)

@@ -1,0 +1,49 @@
+"""What to do about each code: the words of `explain`. The manual's table says the same."""
+
+from __future__ import annotations
+
+from hasura_kc_auth.core.errors import Code
+
+ADVICE: dict[Code, str] = {
+    Code.MALFORMED_REQUEST: "Look at what stands between the client and Hasura: two differing "
+    "X-Hasura-Role or org headers, or a POST body that is not Hasura's.",
+    Code.AMBIGUOUS_CREDENTIALS: "The client sends two different Authorization headers; over a "
+    "WebSocket, one in connection_init and another in the handshake.",
+    Code.NO_CREDENTIALS: "The client sends no Authorization header. Log in first, or configure "
+    "`anonymous`.",
+    Code.MALFORMED_TOKEN: "This is not an access token of Keycloak: send `Authorization: Bearer` "
+    "and the `access_token` of the token endpoint, whole.",
+    Code.UNSUPPORTED_ALGORITHM: "An HS256 or HS512 token is a refresh token, or the client signs "
+    "with its secret: Keycloak, Clients, the client, Advanced, Access token signature algorithm. "
+    "For another public-key algorithm add it to `algorithms`.",
+    Code.WRONG_TYPE: "Send the `access_token`, not the `id_token` or the `refresh_token`.",
+    Code.WRONG_ISSUER: "`issuer` must equal the token's iss to the letter. Keycloak puts the "
+    "address that the browser used into iss: set its hostname (KC_HOSTNAME), write that into "
+    "`issuer`, and Keycloak's inner address into `jwks_uri`.",
+    Code.KEYS_UNAVAILABLE: "The issuer's keys cannot be fetched: `check --online` says why.",
+    Code.UNKNOWN_KEY: "The realm does not publish this key: a token of before a key was disabled, "
+    "of another Keycloak with the same address, or a refresh token. Log in again.",
+    Code.BAD_SIGNATURE: "The token was changed on its way, or forged. Log in again.",
+    Code.MISSING_CLAIM: "Keycloak, Clients, the frontend, Client scopes: `basic` (sub) must be a "
+    "default scope. Lightweight access tokens lack most claims: turn them off for the frontend "
+    "(Advanced).",
+    Code.SENDER_CONSTRAINED: "The client asked for a DPoP or certificate-bound token, which "
+    "cannot be checked behind Hasura: request a plain Bearer token.",
+    Code.EXPIRED: "Refresh the token. If fresh ones are expired too, the clocks differ.",
+    Code.NOT_YET_VALID: "The clock of this machine is behind Keycloak's by more than `leeway`.",
+    Code.WRONG_CLIENT: "The token is from a client that is not in `clients`. Add the client if it "
+    "is one of your frontends; admin-cli and the like never are.",
+    Code.WRONG_AUDIENCE: "Keycloak, Client scopes, a default scope of the frontend, Mappers: add "
+    "an Audience mapper with one of `audiences`.",
+    Code.NO_ORG: "Ask for the org's scope at login (scope=openid ORG), and see that the user has a "
+    "role in the client of that org.",
+    Code.ORG_NOT_GRANTED: "The request names an org that this token does not hold: get a token for "
+    "that org (an authorization request with prompt=none and scope=openid ORG).",
+    Code.AMBIGUOUS_ORG: "The token holds several orgs: ask for one org's scope only, or name one "
+    "of them in the org header.",
+    Code.NO_ROLE: "None of the user's roles in this org is in `roles.allowed` (after `roles.map`). "
+    "Give the user such a role (Keycloak, Users, Role mapping), or list the role.",
+    Code.ROLE_NOT_GRANTED: "X-Hasura-Role names a role that the user does not hold in this org. "
+    "Leave the header out to get the first role held.",
+    Code.INTERNAL_ERROR: "A mistake of this service: please report it with its log line.",
+}

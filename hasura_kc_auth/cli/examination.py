@@ -1,0 +1,174 @@
+"""One token, looked at by the rules that the webhook walks, with words for a person.
+
+The verdict is the authenticator's own. Beside it stand the rows of the rules' tables: which held,
+which did not, and which could not be looked at any more. Claims that fail one rule are shown to the
+others as well, so that an expired token still tells why it would be refused tomorrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hasura_kc_auth.authenticator import Authenticator
+from hasura_kc_auth.cli.advice import ADVICE
+from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.orgs import OrgEvidence, weigh
+from hasura_kc_auth.core.request import Request
+from hasura_kc_auth.core.rules import (
+    CLAIM_RULES,
+    KEY_FACTS,
+    ORDER,
+    REQUEST_FACTS,
+    TOKEN_RULES,
+    Case,
+    Fact,
+    Submission,
+    admit,
+    walk,
+)
+from hasura_kc_auth.core.session import Session
+from hasura_kc_auth.core.token import UnverifiedToken, parse
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was found. `broken`: the facts that do not hold; `seen`: those that were looked at."""
+
+    session: Session | None = None
+    denied: Denied | None = None
+    token: UnverifiedToken | None = None
+    case: Case | None = None
+    seen: list[Fact] = field(default_factory=list)
+    broken: list[Fact] = field(default_factory=list)
+
+    def findings(self) -> Iterator[tuple[Fact, bool | None]]:
+        """Yield each fact with whether it holds; None where it could not be looked at."""
+        for fact in ORDER:
+            yield fact, None if fact not in self.seen else fact not in self.broken
+
+
+async def examine(authenticator: Authenticator, request: Request) -> Examination:
+    """Judge a request as the webhook does, and note every step. Raises nothing but bugs."""
+    found = Examination()
+    try:
+        found.session = await authenticator.authenticate(request)
+    except Denied as denied:
+        found.denied = denied
+    try:
+        await _retrace(authenticator, request, found)
+    except Denied as denied:
+        note_failure(found, denied)
+    return found
+
+
+async def _retrace(authenticator: Authenticator, request: Request, found: Examination) -> None:
+    if request.token is None:
+        raise Denied(Code.NO_CREDENTIALS)
+    found.token = parse(request.token)
+    found.seen += REQUEST_FACTS
+    submission = Submission(found.token, authenticator.policy)
+    found.seen += TOKEN_RULES
+    found.broken += walk(TOKEN_RULES, submission)
+    issuer = admit(found.token, authenticator.policy)
+    claims = await authenticator.verify(found.token, issuer)
+    found.seen += KEY_FACTS
+    found.case = authenticator.open_case(claims, request, issuer)
+    found.seen += CLAIM_RULES
+    found.broken += walk(CLAIM_RULES, found.case)
+
+
+def note_failure(found: Examination, denied: Denied) -> None:
+    """Mark the step that stopped the way; what comes before it in its group has held."""
+    group = REQUEST_FACTS if found.token is None else KEY_FACTS
+    codes = [fact.code for fact in group]
+    if denied.code in codes:
+        found.seen += group[: codes.index(denied.code) + 1]
+        found.broken.append(group[codes.index(denied.code)])
+
+
+def reasons(found: Examination) -> list[str]:
+    """Return what to do, most telling first; empty for an allowed request."""
+    if found.denied is None:
+        return []
+    code = found.denied.code
+    special = {
+        Code.WRONG_ISSUER: _about_issuer,
+        Code.WRONG_CLIENT: _about_client,
+        Code.NO_ORG: _about_orgs,
+        Code.ORG_NOT_GRANTED: _about_orgs,
+        Code.AMBIGUOUS_ORG: _about_choice,
+        Code.NO_ROLE: _about_roles,
+        Code.ROLE_NOT_GRANTED: _about_roles,
+        Code.WRONG_AUDIENCE: _about_audience,
+    }.get(code)
+    words = list(special(found)) if special else []
+    if found.denied.detail:
+        words.insert(0, f"In short: {found.denied.detail}.")
+    return [*words, ADVICE[code]]
+
+
+def _about_issuer(found: Examination) -> Iterator[str]:
+    if found.token is not None:
+        yield f"The token's iss is {found.token.payload.get('iss')!r}."
+
+
+def _about_client(found: Examination) -> Iterator[str]:
+    if found.case is not None:
+        allowed = ", ".join(sorted(found.case.issuer.clients))
+        yield f"The token's azp is {found.case.claims['azp']!r}; `clients` has {allowed}."
+
+
+def _about_audience(found: Examination) -> Iterator[str]:
+    if found.case is not None:
+        wanted = ", ".join(sorted(found.case.issuer.audiences))
+        yield f"The token's aud is {found.case.claims.get('aud')!r}; `audiences` has {wanted}."
+
+
+def _about_orgs(found: Examination) -> Iterator[str]:
+    case = found.case
+    if case is None:
+        return
+    evidence = weigh(case.claims, case.issuer)
+    yield f"The token's scope is {case.claims.get('scope')!r}."
+    if case.orgs:
+        yield f"It holds {_named(case, case.orgs)}."
+    if not evidence:
+        yield (
+            "There is no resource_access at all: no org's scope was asked for, or Keycloak dropped "
+            "it in silence since the user has no role in that org, or the frontend lacks the "
+            "default scope `roles`."
+        )
+    for it in evidence:
+        yield from _about_evidence(it, case.issuer.org.scope_of(it.org))
+
+
+def _about_evidence(it: OrgEvidence, scope: str) -> Iterator[str]:
+    if not it.admitted:
+        yield f"{it.org!r} cannot be an org: Keycloak's own, a frontend, or kept out by `org`."
+    elif it.has_role and not it.in_scope:
+        yield (
+            f"Roles of {it.org!r} are in the token, but its scope {scope!r} is not: the frontend "
+            "has Full scope allowed on (Keycloak, Clients, the frontend, Client scopes, its "
+            "dedicated scope, Scope), or a composite role leads there. Turn it off and ask for the "
+            "scope."
+        )
+    elif it.in_scope and not it.has_role:
+        yield f"The scope of {it.org!r} is there, but no role of that org."
+    elif it.in_scope and not it.in_audience:
+        yield f"{it.org!r} is not in aud: the default scope `roles` lacks its Audience Resolve."
+
+
+def _about_choice(found: Examination) -> Iterator[str]:
+    if found.case is not None:
+        yield f"The token holds {_named(found.case, found.case.orgs)}."
+
+
+def _about_roles(found: Examination) -> Iterator[str]:
+    if found.case is not None:
+        held = ", ".join(found.case.roles) or "none that is allowed"
+        yield f"Roles held in {found.case.org!r}: {held}."
+
+
+def _named(case: Case, orgs: tuple[str, ...]) -> str:
+    return " and ".join(case.issuer.qualified(org) for org in orgs)

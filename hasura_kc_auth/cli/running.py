@@ -1,0 +1,91 @@
+"""What the commands share: reading the settings, the event loop, the output, the exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from hasura_kc_auth.config.settings import Settings
+from hasura_kc_auth.config.sources import CONFIG_VARIABLE, ConfigurationError, load
+
+Result = TypeVar("Result")
+
+
+class Exit(IntEnum):
+    YES = 0
+    NO = 1
+    USAGE = 2
+    CANNOT_TELL = 3
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help=f"The YAML file of settings. Default: the variable {CONFIG_VARIABLE}; with neither, "
+        "the variables HASURA_KC_AUTH__… alone.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+
+
+def settings_or_exit(config: Path | None, *, as_json: bool = False) -> Settings:
+    """Read the settings; with any problem print them all and exit 2."""
+    try:
+        return load(config, os.environ)  # noqa: TID251 - handed on: config.sources reads it
+    except ConfigurationError as error:
+        if as_json:
+            typer.echo(json.dumps({"problems": error.problems}))
+        for problem in () if as_json else error.problems:
+            typer.echo(f"configuration: {problem}", err=True)
+        raise typer.Exit(Exit.USAGE) from None
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def raw_output(descriptor: int) -> io.RawIOBase:
+    """Return an unbuffered stream on a descriptor; nowhere, if that is closed."""
+    try:
+        return io.FileIO(descriptor, "w", closefd=False)
+    except OSError:
+        return io.FileIO(os.devnull, "w")
+
+
+async def signalled() -> signal.Signals:
+    """Wait for SIGTERM or SIGINT and say which came."""
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def note(number: signal.Signals) -> None:
+        if not came.done():
+            came.set_result(number)
+        else:
+            sys.exit(Exit.NO)  # asked twice: somebody is in a hurry
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, note, number)
+    return await came

@@ -1,0 +1,1 @@
+"""The service's settings: their types, and the only code that reads them from the outside."""

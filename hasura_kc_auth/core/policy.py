@@ -1,0 +1,140 @@
+"""What the operator has decided: the frozen input of every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from hasura_kc_auth.core.strict_json import Json
+
+# Never orgs. Keycloak makes these clients in every realm; with "Full scope allowed" their roles are
+# in every token. The standard scopes are what OIDC and Keycloak put into `scope` by themselves.
+KEYCLOAK_CLIENTS = frozenset(
+    {
+        "account",
+        "account-console",
+        "admin-cli",
+        "broker",
+        "realm-management",
+        "security-admin-console",
+    }
+)
+STANDARD_SCOPES = frozenset(
+    {
+        "acr",
+        "address",
+        "basic",
+        "email",
+        "microprofile-jwt",
+        "offline_access",
+        "openid",
+        "organization",
+        "phone",
+        "profile",
+        "roles",
+        "service_account",
+        "web-origins",
+    }
+)
+
+Values = Literal["text", "json"]
+"""text: every value a string, lists as Postgres array literals (Hasura v2); json: native (v3)."""
+
+ClaimPath = tuple[str, ...]
+"""The keys from a token's top level down to one claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrgPolicy:
+    """How an org is named in this issuer's tokens, and which ones count."""
+
+    scope: str = "{org}"
+    only: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+    def scope_of(self, org: str) -> str:
+        return self.scope.replace("{org}", org)
+
+    def admits(self, org: str) -> bool:
+        """Whether the operator's lists let this org in (globs, case-sensitive)."""
+        if any(fnmatchcase(org, pattern) for pattern in self.deny):
+            return False
+        return not self.only or any(fnmatchcase(org, pattern) for pattern in self.only)
+
+
+@dataclass(frozen=True, slots=True)
+class RolePolicy:
+    """Which Keycloak roles become which Hasura roles. A role not in `allowed` does not exist."""
+
+    allowed: tuple[str, ...]
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One configured session variable: a claim's value or a constant.
+
+    `is_list` makes a missing claim an empty list, since Hasura fails a query whose permission needs
+    a variable that is not there. `default` stands in for a missing claim otherwise.
+    """
+
+    name: str
+    claim: ClaimPath | None = None
+    is_list: bool = False
+    default: Json = None
+    value: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How the answer is written. `max_age`: seconds, None to leave Cache-Control out."""
+
+    user_id: ClaimPath = ("sub",)
+    variables: tuple[Variable, ...] = ()
+    values: Values = "text"
+    max_age: int | None = 300
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerPolicy:
+    """What is accepted from one Keycloak realm. `leeway`: seconds."""
+
+    issuer: str
+    clients: frozenset[str]
+    audiences: frozenset[str] = frozenset()
+    algorithms: frozenset[str] = frozenset({"RS256"})
+    leeway: float = 30.0
+    namespace: str | None = None
+    org: OrgPolicy = OrgPolicy()
+
+    def can_be_org(self, name: str) -> bool:
+        reserved = name in KEYCLOAK_CLIENTS or name in STANDARD_SCOPES or name in self.clients
+        return not reserved and self.org.admits(name)
+
+    def qualified(self, name: str) -> str:
+        """Return an org or user id as Hasura sees it: ids of two realms never meet."""
+        return name if self.namespace is None else f"{self.namespace}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousPolicy:
+    """What a request without any credential gets."""
+
+    role: str
+    variables: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything a decision depends on besides the request, the keys and the time."""
+
+    issuers: Mapping[str, IssuerPolicy]
+    roles: RolePolicy
+    session: SessionPolicy = SessionPolicy()
+    anonymous: AnonymousPolicy | None = None
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        return frozenset().union(*(issuer.algorithms for issuer in self.issuers.values()))

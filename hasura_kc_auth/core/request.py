@@ -1,0 +1,91 @@
+"""What is asked: one credential and the client's wishes, out of the client's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.strict_json import decode_foreign_object
+
+ROLE_HEADER = "X-Hasura-Role"
+_BLANKS = " \t"
+
+
+class Request(NamedTuple):
+    """One question to the service.
+
+    `token` is still untrusted text, None where the client sent no credential at all. `org` and
+    `role` are the client's wishes, "" for none: they choose among what the token proves.
+    """
+
+    token: str | None
+    org: str = ""
+    role: str = ""
+
+
+class Headers(Protocol):
+    """The client's headers, looked up by name without case, repeated ones in order."""
+
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]: ...
+
+
+def read_request(headers: Headers, org_header: str, max_token: int) -> Request:
+    """Read the credential and the wishes.
+
+    `max_token`: bytes a token may have; checked before anything looks at the token. Raises Denied:
+    `malformed_request`, `ambiguous_credentials` or `malformed_token`.
+    """
+    org = _wish(headers.getall(org_header, ()))
+    role = _wish(headers.getall(ROLE_HEADER, ()))
+    credentials = headers.getall("Authorization", ())
+    if not credentials:
+        return Request(None, org, role)
+    if not _agree(credentials):
+        raise Denied(Code.AMBIGUOUS_CREDENTIALS, "two differing Authorization headers")
+    return Request(_bearer(credentials[0].strip(_BLANKS), max_token), org, role)
+
+
+def _wish(values: Sequence[str]) -> str:
+    if not values:
+        return ""
+    if not _agree(values):
+        raise Denied(Code.MALFORMED_REQUEST, "two differing values of one X-Hasura header")
+    return values[0].strip(_BLANKS)
+
+
+def _agree(values: Sequence[str]) -> bool:
+    """Whether a repeated header says one thing: over a WebSocket, equal pairs are usual."""
+    return len(values) == 1 or len({value.strip(_BLANKS) for value in values}) == 1
+
+
+def _bearer(credential: str, max_token: int) -> str:
+    """RFC 6750, section 2.1; the scheme's name has no case (RFC 9110, section 11.1)."""
+    scheme, _, token = credential.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Denied(Code.MALFORMED_TOKEN, "the Authorization header is not of the Bearer scheme")
+    if not token:
+        raise Denied(Code.MALFORMED_TOKEN, "the Bearer credential is empty")
+    if len(token) > max_token:
+        raise Denied(Code.MALFORMED_TOKEN, "the token is longer than webhook.max_token")
+    if not token.isascii():
+        raise Denied(Code.MALFORMED_TOKEN, "the token is not ASCII")
+    return token
+
+
+def headers_in_body(body: bytes) -> list[tuple[str, str]]:
+    """Return the client's headers out of the body of Hasura's POST mode.
+
+    Only the object `headers` is looked at; `request` may be null, absent or a list. Raises Denied
+    `malformed_request`. Two spellings of one name stay two entries.
+    """
+    try:
+        headers = decode_foreign_object(body).get("headers")
+    except ValueError as error:
+        raise Denied(Code.MALFORMED_REQUEST, "the body is not a JSON object") from error
+    if not isinstance(headers, dict):
+        raise Denied(Code.MALFORMED_REQUEST, "the body's `headers` is not an object")
+    for value in headers.values():
+        if type(value) is not str:
+            raise Denied(Code.MALFORMED_REQUEST, "the body's `headers` holds a non-string")
+    return list(headers.items())

@@ -1,0 +1,1 @@
+"""Speaks to Keycloak: where a realm publishes its keys, and which keys those are."""

@@ -1,0 +1,78 @@
+"""One guarded HTTP GET: no redirects, bounded in size, a JSON object or an error."""
+
+from __future__ import annotations
+
+import ssl
+from enum import StrEnum
+
+import aiohttp
+
+from hasura_kc_auth.core.strict_json import Json, decode_foreign_object
+
+# A realm's key set has about 4 KB, its discovery 6 KB, or 20 KB with a thousand client scopes.
+MAX_DOCUMENT_BYTES = 256 * 1024
+
+
+class FetchResult(StrEnum):
+    """How a fetch ended: the closed set of the metric's label."""
+
+    OK = "ok"
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    STATUS = "status"
+    INVALID = "invalid"
+
+
+class FetchFailed(Exception):
+    """The document could not be had. `detail` is a constant sentence, with nothing of an answer."""
+
+    def __init__(self, result: FetchResult, detail: str) -> None:
+        super().__init__(detail)
+        self.result = result
+        self.detail = detail
+
+
+def client_session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    """Open the client for one issuer. `tls`: trust another authority than the system's.
+
+    No cookies, no proxy from the environment, a new connection each time: a fetch comes every few
+    minutes, and a connection kept that long may end at an address that Keycloak has left.
+    """
+    connector = aiohttp.TCPConnector(
+        ssl=tls if tls is not None else True, force_close=True, use_dns_cache=False
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        headers={"Accept": "application/json"},
+        # The caller bounds the whole refresh; a bound of its own here would only race with that.
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+
+
+async def fetch_json(session: aiohttp.ClientSession, url: str) -> dict[str, Json]:
+    """GET a JSON object. Raises FetchFailed, and TimeoutError by the caller's bound only."""
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            if response.status != 200:  # noqa: PLR2004 - the one status that has the document
+                raise FetchFailed(FetchResult.STATUS, "the answer's status is not 200")
+            return decode_foreign_object(await _read_bounded(response.content))
+    except ValueError as error:
+        raise FetchFailed(FetchResult.INVALID, "the answer is not a JSON object") from error
+    except aiohttp.ClientSSLError as error:
+        raise FetchFailed(FetchResult.CONNECT, "the server's certificate is not trusted") from error
+    except aiohttp.ClientConnectionError as error:
+        raise FetchFailed(FetchResult.CONNECT, "no connection to the address") from error
+    except aiohttp.ClientError as error:
+        raise FetchFailed(FetchResult.INVALID, "the answer is not proper HTTP") from error
+
+
+async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
+    """Read the body, unpacked; more than the limit is refused unread."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > MAX_DOCUMENT_BYTES:
+            raise FetchFailed(FetchResult.INVALID, "the answer is larger than 256 KiB")
+    return bytes(body)

@@ -1,0 +1,40 @@
+"""What the use case asks of the world, and the world of it. Each port is one method wide."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from hasura_kc_auth.core.keys import VerificationKey
+from hasura_kc_auth.core.request import Request
+from hasura_kc_auth.core.session import Session
+
+
+class Clock(Protocol):
+    """Seconds: since the epoch for claims (wall clock), since any moment for caches (monotonic)."""
+
+    def __call__(self) -> float: ...
+
+
+class Clocks(NamedTuple):
+    """The two clocks of the service. They are read at its edges only, and injected everywhere."""
+
+    wall: Clock
+    monotonic: Clock
+
+
+class FindsKeys(Protocol):
+    async def find(self, issuer: str, kid: str) -> VerificationKey:
+        """Return this issuer's key. Raises Denied `unknown_key` or `keys_unavailable`."""
+        ...
+
+
+class Authenticates(Protocol):
+    async def authenticate(self, request: Request) -> Session:
+        """Return the session this request gets. Raises Denied."""
+        ...
+
+
+class Recalls(Protocol):
+    def recall(self, request: Request) -> Session | None:
+        """Return the session an equal request got, if it still may have it. Never waits."""
+        ...

@@ -1,0 +1,1 @@
+"""Speaks HTTP: to Hasura (the webhook) and to operators (health and metrics)."""

@@ -1,0 +1,134 @@
+"""Hasura's question and the service's answer, over HTTP. The only place that knows status codes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import StreamReader, hdrs, web
+from multidict import CIMultiDict, istr
+
+from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.request import Headers, headers_in_body, read_request
+from hasura_kc_auth.core.session import Session
+from hasura_kc_auth.ports import Authenticates, Clocks, Recalls
+from hasura_kc_auth.telemetry.observer import DecisionObserver
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ANSWER_HEADERS: Mapping[str, str] = {
+    hdrs.CONTENT_TYPE: "application/json",
+    hdrs.CACHE_CONTROL: "no-store",
+    hdrs.SERVER: "hasura-kc-auth",
+}
+_METHODS: Mapping[str, str] = {**_ANSWER_HEADERS, hdrs.ALLOW: "GET, POST"}
+_NO_HEADERS: Headers = CIMultiDict[str]()
+_BODIES = {code: b'{"code":"%b"}' % code.value.encode("ascii") for code in Code}
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookLimits:
+    """`max_token` and `max_body` in bytes, `read_timeout` in seconds."""
+
+    path: str
+    org_header: str
+    max_token: int
+    max_body: int
+    read_timeout: float
+
+
+class Webhook:
+    """Answers Hasura's GET and POST: 200 with variables, 401, or 503 where it cannot decide."""
+
+    def __init__(
+        self,
+        limits: WebhookLimits,
+        recalls: Recalls,
+        decides: Authenticates,
+        observer: DecisionObserver,
+        clocks: Clocks,
+    ) -> None:
+        self._limits = limits
+        self._org_header = istr(limits.org_header)
+        self._recalls = recalls
+        self._decides = decides
+        self._observer = observer
+        self._wall_clock, self._monotonic = clocks
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request. Raises nothing but CancelledError."""
+        path, _, _ = request.raw_path.partition("?")
+        if path != self._limits.path:
+            return _answer(404, b'{"code":"not_found"}')
+        if request.method not in ("GET", "POST"):
+            return _answer(405, b'{"code":"method_not_allowed"}', _METHODS)
+        response = await self._decide(request)
+        if request.method == "GET" and hdrs.TRANSFER_ENCODING in request.headers:
+            # Hasura forwards a client's Transfer-Encoding with no body behind it: aiohttp would
+            # wait for that body before it looks at the next request on this connection.
+            response.force_close()
+        return response
+
+    async def _decide(self, request: web.BaseRequest) -> web.Response:
+        observer = self._observer
+        observer.begun()
+        began = self._monotonic()
+        headers: Headers = request.headers
+        try:
+            if request.method == "POST":
+                headers = CIMultiDict(headers_in_body(await self._body(request)))
+            session = await self._session(headers)
+        except Denied as denied:
+            return self._refuse(denied, headers, began)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours grants nothing and says so
+            return self._refuse(observer.failed(error), headers, began)
+        else:
+            observer.allowed(session, self._monotonic() - began)
+            return _answer(200, session.body(self._wall_clock()))
+        finally:
+            observer.ended()
+
+    async def _session(self, headers: Headers) -> Session:
+        question = read_request(headers, self._org_header, self._limits.max_token)
+        return self._recalls.recall(question) or await self._decides.authenticate(question)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Read the whole body, within bounds. Raises Denied `malformed_request`."""
+        content = request.content
+        try:
+            if content.is_eof():  # all here already, as nearly always: no timer needed
+                body = content.read_nowait()
+            else:
+                async with asyncio.timeout(self._limits.read_timeout):
+                    body = await self._long_body(content)
+        except (TimeoutError, web.RequestPayloadError) as error:
+            raise Denied(Code.MALFORMED_REQUEST, "the body did not come in whole") from error
+        if len(body) > self._limits.max_body:
+            raise Denied(Code.MALFORMED_REQUEST, "the body is longer than webhook.max_body")
+        return body
+
+    async def _long_body(self, content: StreamReader) -> bytes:
+        chunks = bytearray()
+        while len(chunks) <= self._limits.max_body and (chunk := await content.readany()):
+            chunks += chunk
+        return bytes(chunks)
+
+    def _refuse(self, denied: Denied, headers: Headers, began: float) -> web.Response:
+        self._observer.refused(denied, _request_id(headers), self._monotonic() - began)
+        return _answer(503 if denied.code.undecided else 401, _BODIES[denied.code])
+
+    def refuse_malformed(self) -> web.Response:
+        """Answer what was no HTTP request at all."""
+        denied = Denied(Code.MALFORMED_REQUEST, "not a proper HTTP request")
+        return self._refuse(denied, _NO_HEADERS, self._monotonic())
+
+
+def _request_id(headers: Headers) -> str | None:
+    """Return Hasura's request id, where it is one: other text of a client is never logged."""
+    values = headers.getall("x-request-id", ())
+    return values[0] if values and _REQUEST_ID.fullmatch(values[0]) else None
+
+
+def _answer(status: int, body: bytes, headers: Mapping[str, str] = _ANSWER_HEADERS) -> web.Response:
+    return web.Response(status=status, body=body, headers=headers)

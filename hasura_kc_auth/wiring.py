@@ -1,0 +1,202 @@
+"""The composition root: builds everything from the settings and owns its lifecycle.
+
+headers ─▶ Webhook ─▶ Decisions.recall ──hit──────────────────────────▶ session
+                          └─miss─▶ Decisions ─▶ Authenticator ─▶ rules ─▶ session
+                                                    └─▶ RealmKeys ─▶ Keycloak
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from io import RawIOBase
+
+from aiohttp import http_parser, web
+
+from hasura_kc_auth.authenticator import Authenticator
+from hasura_kc_auth.config.issuers import IssuerSettings
+from hasura_kc_auth.config.listeners import TlsSettings
+from hasura_kc_auth.config.policy import policy_of
+from hasura_kc_auth.config.settings import Settings
+from hasura_kc_auth.keycloak.fetch import FetchResult
+from hasura_kc_auth.keycloak.jwks import IssuerKeys, KeySource, KeyTimes, RealmKeys
+from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.stores.decisions import Decisions
+from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
+from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
+from hasura_kc_auth.telemetry.observer import DecisionObserver
+from hasura_kc_auth.web.ops import management_app
+from hasura_kc_auth.web.server import WebhookServer, listen
+from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
+
+# The only place that reads a clock: everything else is handed one.
+SYSTEM_CLOCKS = Clocks(wall=time.time, monotonic=time.monotonic)  # noqa: TID251
+
+
+class ListenFailed(Exception):
+    """A listener's address cannot be had. The text names the settings."""
+
+    def __init__(self, section: str, error: OSError) -> None:
+        super().__init__(f"{section}.host, {section}.port: cannot listen there: {error.strerror}")
+
+
+class Service:
+    """The running service. `output`: an unbuffered stream for its log lines."""
+
+    def __init__(
+        self, settings: Settings, output: RawIOBase, clocks: Clocks = SYSTEM_CLOCKS
+    ) -> None:
+        self._settings = settings
+        self._monotonic = clocks.monotonic
+        self._writer = LineWriter(output)
+        self.log = open_log(
+            self._writer, settings.log.level, settings.log.format, colours=output.isatty()
+        )
+        self.keys = RealmKeys({it.issuer: self._issuer_keys(it) for it in settings.issuers})
+        self.authenticator = Authenticator(policy_of(settings), self.keys, clocks.wall)
+        self.decisions = Decisions(
+            self.authenticator, clocks, entries=settings.cache.entries, ttl=settings.cache.ttl
+        )
+        self.counts = DecisionCounts()
+        denials = DenialLog(
+            self.log, lambda sum_up: asyncio.get_running_loop().call_later(1, sum_up)
+        )
+        observer = DecisionObserver(self.counts, denials, self.log)
+        self._webhook = Webhook(_limits(settings), self.decisions, self.decisions, observer, clocks)
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Begin to answer, whether Keycloak is up or not. Raises ListenFailed."""
+        settings = self._settings
+        tls = None if settings.webhook.tls is None else server_tls(settings.webhook.tls)
+        await self.keys.start()
+        await self._start_management()
+        self._server = WebhookServer(
+            self._webhook.handle,
+            self._webhook.refuse_malformed,
+            read_timeout=settings.webhook.read_timeout,
+        )
+        try:
+            self._listener = await listen(
+                self._server, settings.webhook.host, settings.webhook.port, tls
+            )
+        except OSError as error:
+            await self._management.cleanup()
+            await self.keys.stop()
+            raise ListenFailed("webhook", error) from error
+        self.log.info("started", webhook=self.webhook_url, management=self.management_url)
+        for warning in warnings_about(settings):
+            self.log.warning("configuration", warning=warning)
+
+    async def _start_management(self) -> None:
+        registry = registry_of(
+            ServiceCollector(
+                self.counts, self.decisions, self.keys.issuers, lambda: self._writer.dropped
+            )
+        )
+        app = management_app(self.keys.issuers, registry, lambda: self._stopping)
+        self._management = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._management.setup()
+        where = self._settings.management
+        try:
+            await web.TCPSite(self._management, where.host, where.port).start()
+        except OSError as error:
+            await self._management.cleanup()
+            await self.keys.stop()
+            raise ListenFailed("management", error) from error
+
+    async def stop(self, *, drain: float) -> None:
+        """Stop without a failed request.
+
+        Not ready any more; `drain` seconds for the load balancers to see it; then no new
+        connections, and those that are open are asked to go, for as long again.
+        """
+        self._stopping = True
+        self.log.info("stopping", drain_seconds=drain)
+        await asyncio.sleep(drain)
+        self._listener.close()
+        await self._server.part(drain, self._monotonic)
+        await self._management.cleanup()
+        await self.keys.stop()
+        self.log.info("stopped")
+        self._writer.close()
+
+    @property
+    def webhook_url(self) -> str:
+        scheme = "http" if self._settings.webhook.tls is None else "https"
+        host, port = self._listener.sockets[0].getsockname()[:2]
+        return f"{scheme}://{_bracketed(host)}:{port}{self._settings.webhook.path}"
+
+    @property
+    def management_url(self) -> str:
+        host, port = self._management.addresses[0][:2]
+        return f"http://{_bracketed(host)}:{port}"
+
+    def _issuer_keys(self, settings: IssuerSettings) -> IssuerKeys:
+        return IssuerKeys(
+            key_source(settings),
+            key_times(self._settings),
+            monotonic=self._monotonic,
+            random=random.random,
+            report=self._report_fetch,
+        )
+
+    def _report_fetch(self, issuer: str, result: FetchResult, detail: str) -> None:
+        if result is FetchResult.OK:
+            self.log.info("keys_fetched", issuer=issuer)
+        else:
+            self.log.warning("keys_not_fetched", issuer=issuer, result=result.value, detail=detail)
+
+
+def key_source(issuer: IssuerSettings) -> KeySource:
+    """Return where one issuer's keys are. Its `ca_file` was read once when it was checked."""
+    tls = None
+    if issuer.ca_file is not None:
+        tls = ssl.create_default_context(cafile=str(issuer.ca_file))
+    return KeySource(issuer.issuer, issuer.algorithms, issuer.jwks_uri, tls)
+
+
+def key_times(settings: Settings) -> KeyTimes:
+    keys = settings.keys
+    return KeyTimes(keys.ttl, keys.cooldown, keys.timeout, keys.max_stale)
+
+
+def server_tls(settings: TlsSettings) -> ssl.SSLContext:
+    """Return the webhook's side of TLS. Its files were read once when they were checked."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context
+
+
+def warnings_about(settings: Settings) -> list[str]:
+    """Return what is allowed but dangerous, a sentence each."""
+    warnings = [
+        f"issuers.{index}.audiences is empty: a token meant for another API of this realm passes"
+        for index, issuer in enumerate(settings.issuers)
+        if not issuer.audiences
+    ]
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        warnings.append("aiohttp runs on its pure-Python parser: install its wheel with the C one")
+    if settings.insecure_transport:
+        warnings.append(
+            "insecure_transport is true: whoever can write to the network can sign tokens or "
+            "answer as this service"
+        )
+    return warnings
+
+
+def _limits(settings: Settings) -> WebhookLimits:
+    webhook = settings.webhook
+    return WebhookLimits(
+        path=webhook.path,
+        org_header=settings.org_header,
+        max_token=webhook.max_token,
+        max_body=webhook.max_body,
+        read_timeout=webhook.read_timeout,
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
