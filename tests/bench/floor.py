@@ -1,0 +1,34 @@
+"""The floor: the least that aiohttp can do. Reads a request, answers a constant.
+
+Run as a process: `python -m tests.bench.floor LENGTH`; prints its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+from aiohttp import web
+
+HEADERS = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "Server": "hasura-kc-auth",
+}
+
+
+async def serve(length: int) -> None:
+    body = b"x" * length
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        return web.Response(status=200, body=body, headers=HEADERS)
+
+    server = web.Server(answer, access_log=None, max_field_size=65536, max_line_size=65536)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    print(listener.sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))
