@@ -15,6 +15,7 @@ from io import RawIOBase
 
 from aiohttp import http_parser, web
 
+from hasura_kc_auth import __version__
 from hasura_kc_auth.authenticator import Authenticator
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.listeners import TlsSettings
@@ -33,6 +34,10 @@ from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
 
 # The only place that reads a clock: everything else is handed one.
 SYSTEM_CLOCKS = Clocks(wall=time.time, monotonic=time.monotonic)  # noqa: TID251
+
+
+# With the default `drain` the whole stop stays below the ten seconds of a short grace time.
+_PARTING_SECONDS = 3.0
 
 
 class ListenFailed(Exception):
@@ -86,7 +91,12 @@ class Service:
             await self._management.cleanup()
             await self.keys.stop()
             raise ListenFailed("webhook", error) from error
-        self.log.info("started", webhook=self.webhook_url, management=self.management_url)
+        self.log.info(
+            "started",
+            version=__version__,
+            webhook=self.webhook_url,
+            management=self.management_url,
+        )
         for warning in warnings_about(settings):
             self.log.warning("configuration", warning=warning)
 
@@ -111,13 +121,13 @@ class Service:
         """Stop without a failed request.
 
         Not ready any more; `drain` seconds for the load balancers to see it; then no new
-        connections, and those that are open are asked to go, for as long again.
+        connections, and those that are open are asked to go, for some seconds more.
         """
         self._stopping = True
         self.log.info("stopping", drain_seconds=drain)
         await asyncio.sleep(drain)
         self._listener.close()
-        await self._server.part(drain, self._monotonic)
+        await self._server.part(min(drain, _PARTING_SECONDS), self._monotonic)
         await self._management.cleanup()
         await self.keys.stop()
         self.log.info("stopped")

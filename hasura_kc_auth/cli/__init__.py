@@ -18,11 +18,11 @@ from hasura_kc_auth.cli.version import version
 
 app = typer.Typer(
     help="The org-aware front door between Keycloak and Hasura.\n\n"
-    "Start with [bold]demo[/bold], which needs nothing else. Then write your settings, "
-    "[bold]check[/bold] them, [bold]serve[/bold], and when somebody is refused, "
-    "[bold]explain[/bold] their token.\n\n"
+    "Start with **demo**, which needs nothing else. Then write your settings, "
+    "**check** them, **serve**, and when somebody is refused, "
+    "**explain** their token.\n\n"
     "Exit codes: 0 yes; 1 no (denied, findings); 2 usage or configuration; 3 cannot tell.",
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

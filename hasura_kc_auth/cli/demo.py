@@ -102,17 +102,23 @@ def _print(answers: list[Answer], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"answers": list(rows(answers))}))
         return
-    table = Table("who asks what", "scope of the token", "request names", "via", "answer")
+    table = Table("asked", "token of", "header", "answer", box=None, padding=(0, 1, 0, 0))
     for answer in answers:
-        wishes = ", ".join(f"{name}: {value}" for name, value in answer.question.wishes.items())
         table.add_row(
             escape(answer.question.title),
-            answer.question.scope,
-            wishes,
-            answer.mode,
+            _token_of(answer.question),
+            ", ".join(f"{_SHORT[name]} {value}" for name, value in answer.question.wishes.items()),
             _verdict(answer),
         )
     Console(highlight=False).print(table)
+
+
+_SHORT = {ORG_ID: "org", ROLE: "role"}
+
+
+def _token_of(question: Question) -> str:
+    orgs = question.scope.removeprefix("openid").strip()
+    return f"{question.user}: {orgs or 'no org'}" if question.user else "nobody"
 
 
 def _verdict(answer: Answer) -> str:
@@ -120,7 +126,7 @@ def _verdict(answer: Answer) -> str:
     if answer.code is not None:
         return f"[red]{answer.status} {answer.code}[/red]{surprise}"
     org, role = answer.variables[ORG_ID], answer.variables[ROLE]
-    return f"[green]{answer.status} org {escape(org)}, role {escape(role)}[/green]{surprise}"
+    return f"[green]{answer.status} {escape(org)} as {escape(role)}[/green]{surprise}"
 
 
 async def _stay(settings: Settings, issuer: DevIssuer) -> None:

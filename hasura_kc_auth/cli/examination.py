@@ -30,6 +30,20 @@ from hasura_kc_auth.core.rules import (
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.core.token import UnverifiedToken, parse
 
+_CLAIMS = (Code.MISSING_CLAIM,)
+_ORGS = (Code.NO_ORG, Code.ORG_NOT_GRANTED, Code.AMBIGUOUS_ORG)
+# Which rules say nothing once others have failed: no role is held where no org is chosen.
+_MEANINGLESS_AFTER: dict[Code, tuple[Code, ...]] = {
+    Code.WRONG_TYPE: _CLAIMS,
+    Code.EXPIRED: _CLAIMS,
+    Code.NOT_YET_VALID: _CLAIMS,
+    Code.WRONG_CLIENT: _CLAIMS,
+    Code.ORG_NOT_GRANTED: _ORGS[:1],
+    Code.AMBIGUOUS_ORG: _ORGS[:2],
+    Code.NO_ROLE: _ORGS,
+    Code.ROLE_NOT_GRANTED: (*_ORGS, Code.NO_ROLE),
+}
+
 
 @dataclass(slots=True)
 class Examination:
@@ -74,8 +88,12 @@ async def _retrace(authenticator: Authenticator, request: Request, found: Examin
     claims = await authenticator.verify(found.token, issuer)
     found.seen += KEY_FACTS
     found.case = authenticator.open_case(claims, request, issuer)
-    found.seen += CLAIM_RULES
-    found.broken += walk(CLAIM_RULES, found.case)
+    broken = list(walk(CLAIM_RULES, found.case))
+    codes = {rule.code for rule in broken}
+    found.seen += (
+        it for it in CLAIM_RULES if codes.isdisjoint(_MEANINGLESS_AFTER.get(it.code, ()))
+    )
+    found.broken += (it for it in broken if it in found.seen)
 
 
 def note_failure(found: Examination, denied: Denied) -> None:

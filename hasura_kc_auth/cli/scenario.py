@@ -25,66 +25,29 @@ class Question:
     user: str
     scope: str
     expected: tuple[str, str] | Code
-    kind: Kind = "access"
     wishes: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = "access"
 
+
+_TWO = "openid acme globex"
 
 QUESTIONS = (
-    Question("alice picked acme", "alice", "openid acme", ("acme", "editor")),
-    Question("the same alice, in globex", "alice", "openid globex", ("globex", "viewer")),
+    Question("acme picked", "alice", "openid acme", ("acme", "editor")),
+    Question("globex picked", "alice", "openid globex", ("globex", "viewer")),
+    Question("a role he holds", "dave", "openid acme", ("acme", "viewer"), {ROLE: "viewer"}),
     Question(
-        "dave asks for a role he holds",
-        "dave",
-        "openid acme",
-        ("acme", "viewer"),
-        wishes={ROLE: "viewer"},
+        "a role she lacks", "alice", "openid acme", Code.ROLE_NOT_GRANTED, {ROLE: "org_admin"}
     ),
-    Question(
-        "alice asks for a role she lacks",
-        "alice",
-        "openid acme",
-        Code.ROLE_NOT_GRANTED,
-        wishes={ROLE: "org_admin"},
-    ),
-    Question(
-        "dave asks for Hasura's superuser",
-        "dave",
-        "openid acme",
-        Code.ROLE_NOT_GRANTED,
-        wishes={ROLE: "admin"},
-    ),
-    Question(
-        "two orgs in one token: nothing is guessed",
-        "alice",
-        "openid acme globex",
-        Code.AMBIGUOUS_ORG,
-    ),
-    Question(
-        "… until the request names one",
-        "alice",
-        "openid acme globex",
-        ("globex", "viewer"),
-        wishes={ORG_ID: "globex"},
-    ),
-    Question(
-        "bob names an org that is not his",
-        "bob",
-        "openid acme",
-        Code.ORG_NOT_GRANTED,
-        wishes={ORG_ID: "globex"},
-    ),
-    Question("bob asks Keycloak for globex", "bob", "openid globex", Code.NO_ORG),
-    Question("logged in, no org picked yet", "alice", "openid", Code.NO_ORG),
-    Question("an expired token", "alice", "openid acme", Code.EXPIRED, "expired"),
-    Question(
-        "a refresh token as access token",
-        "alice",
-        "openid acme",
-        Code.UNSUPPORTED_ALGORITHM,
-        "refresh",
-    ),
-    Question("an ID token as access token", "alice", "openid acme", Code.WRONG_TYPE, "identity"),
-    Question("no token at all", "", "", Code.NO_CREDENTIALS, "none"),
+    Question("Hasura's superuser", "dave", "openid acme", Code.ROLE_NOT_GRANTED, {ROLE: "admin"}),
+    Question("two orgs, no choice", "alice", _TWO, Code.AMBIGUOUS_ORG),
+    Question("two orgs, one named", "alice", _TWO, ("globex", "viewer"), {ORG_ID: "globex"}),
+    Question("another's org named", "bob", "openid acme", Code.ORG_NOT_GRANTED, {ORG_ID: "globex"}),
+    Question("an org not his own", "bob", "openid globex", Code.NO_ORG),
+    Question("no org picked yet", "alice", "openid", Code.NO_ORG),
+    Question("an expired token", "alice", "openid acme", Code.EXPIRED, kind="expired"),
+    Question("a refresh token", "alice", "openid acme", Code.UNSUPPORTED_ALGORITHM, kind="refresh"),
+    Question("an ID token", "alice", "openid acme", Code.WRONG_TYPE, kind="identity"),
+    Question("no token", "", "", Code.NO_CREDENTIALS, kind="none"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
 Json: TypeAlias = Any
@@ -11,27 +12,34 @@ Json: TypeAlias = Any
 
 # Escapes for a lone surrogate or U+0000: neither Hasura's reader nor a Postgres text can hold one.
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+# A token nests four deep; far below where any reader or writer of JSON runs out of stack.
+_MAX_DEPTH = 64
 
 
 def decode_object(data: bytes) -> dict[str, Json]:
     """Read one JSON object.
 
     Raises ValueError for anything else: other encodings than UTF-8, a byte order mark, NaN and
-    Infinity, duplicate members, lone surrogates, U+0000, nesting too deep, numbers too long.
+    Infinity, numbers beyond a float, duplicate members, lone surrogates, U+0000, deep nesting.
     """
-    return _decode(data, _STRICT)
+    text, value = _decode(data, _STRICT)
+    if text.count("{") + text.count("[") > _MAX_DEPTH and _is_deep(value):
+        raise ValueError("nested too deep")
+    if _SUSPICIOUS_ESCAPE.search(text):
+        _refuse_odd_characters(value)
+    return value
 
 
 def decode_foreign_object(data: bytes) -> dict[str, Json]:
-    """Like `decode_object`, for JSON that carries somebody else's content: Hasura's POST body.
+    """Like `decode_object`, for JSON that carries somebody else's content, as Hasura's POST body.
 
-    A GraphQL request in it may hold any text, and looking at each pair would cost time on the path
-    of a repeated token, so duplicate members and odd characters are let pass.
+    A GraphQL request in it may hold any characters and numbers and nest as it likes, so these are
+    let pass; nothing of it is ever written anywhere. Raises ValueError.
     """
-    return _decode(data, _FOREIGN)
+    return _decode(data, _FOREIGN)[1]
 
 
-def _decode(data: bytes, decoder: json.JSONDecoder) -> dict[str, Json]:
+def _decode(data: bytes, decoder: json.JSONDecoder) -> tuple[str, dict[str, Json]]:
     try:
         text = data.decode("utf-8")
         value = decoder.decode(text)
@@ -39,9 +47,20 @@ def _decode(data: bytes, decoder: json.JSONDecoder) -> dict[str, Json]:
         raise ValueError("not strict JSON") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one exception for bad input
-    if decoder is _STRICT and _SUSPICIOUS_ESCAPE.search(text):
-        _refuse_odd_characters(value)
-    return value
+    return text, value
+
+
+def _is_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _refuse_odd_characters(value: Json) -> None:
@@ -58,9 +77,18 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return members
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number beyond every float")
+    return number
+
+
 def _no_constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are no JSON")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_FOREIGN = json.JSONDecoder(parse_constant=_no_constant)
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant
+)
+_FOREIGN = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

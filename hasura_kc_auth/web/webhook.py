@@ -102,7 +102,7 @@ class Webhook:
             else:
                 async with asyncio.timeout(self._limits.read_timeout):
                     body = await self._long_body(content)
-        except (TimeoutError, web.RequestPayloadError) as error:
+        except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
             raise Denied(Code.MALFORMED_REQUEST, "the body did not come in whole") from error
         if len(body) > self._limits.max_body:
             raise Denied(Code.MALFORMED_REQUEST, "the body is longer than webhook.max_body")
