@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     JsonValue,
     ValidationInfo,
@@ -70,11 +72,22 @@ def _check_variable_names(names: Mapping[str, object]) -> None:
             raise ValueError(f"must not set {name}: it is the service's or Hasura's own")
 
 
+def _check_json(value: JsonValue) -> JsonValue:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("must be a value that JSON has: no .nan and no .inf") from None
+    return value
+
+
+Constant = Annotated[JsonValue, AfterValidator(_check_json)]
+
+
 class AnonymousSettings(Section):
     """What a request without any credential gets."""
 
     role: str
-    variables: dict[str, JsonValue] = Field({})
+    variables: dict[str, Constant] = Field({})
 
     _role = field_validator("role")(check_hasura_role)
 
@@ -92,8 +105,8 @@ class VariableSettings(Section):
     list: bool = Field(
         default=False, description="Always a list: empty where the claim is missing."
     )
-    default: JsonValue = Field(None, description="Where the claim is missing.")
-    value: JsonValue = Field(None, description="A constant, instead of a claim.")
+    default: Constant = Field(None, description="Where the claim is missing.")
+    value: Constant = Field(None, description="A constant, instead of a claim.")
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:

@@ -26,19 +26,23 @@ from hasura_kc_auth.core.policy import KEYCLOAK_CLIENTS, STANDARD_SCOPES
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _GLOB = frozenset("*?[")
 _MAX_LEEWAY = 120.0
+_URL_TEXT = re.compile(r"[!-~]+")
 
 
 def check_transport(url: str, info: ValidationInfo) -> str:
     """Keys decide who can sign: they come over https, or from this machine."""
     try:
         parts = URL(url)
+        host = parts.host
     except ValueError:
         raise ValueError("must be a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.host:
+    if url and not _URL_TEXT.fullmatch(url):
+        raise ValueError("must be a URL, with no blanks and no other characters than ASCII")
+    if parts.scheme not in ("http", "https") or not host:
         raise ValueError("must begin with https://")
     if parts.user or parts.password or parts.query_string or parts.fragment:
         raise ValueError("must have no user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(parts.host) and not insecure_transport(info):
+    if parts.scheme == "http" and not is_loopback(host) and not insecure_transport(info):
         raise ValueError("must be https, unless its host is loopback or insecure_transport is true")
     return url
 

@@ -6,6 +6,7 @@ import ssl
 from typing import Annotated, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     FilePath,
     ValidationInfo,
@@ -16,7 +17,14 @@ from pydantic import (
 from hasura_kc_auth.config.sections import Section, insecure_transport, is_loopback
 from hasura_kc_auth.config.units import Bytes, Seconds
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+
+def _refuse_bool(port: object) -> object:
+    if isinstance(port, bool):
+        raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic collects ValueErrors
+    return port
+
+
+Port = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=65535)]
 
 
 class TlsSettings(Section):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ValidationInfo,
-)
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from typing_extensions import override
+
+from hasura_kc_auth.config.units import default_as_written
 
 INSECURE_TRANSPORT = "insecure_transport"
 """Key of the validation context: whether plain HTTP was explicitly allowed."""
@@ -19,6 +20,16 @@ _ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    @override
+    def __get_pydantic_json_schema__(
+        cls, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for field in schema.get("properties", {}).values():
+            default_as_written(field)
+        return schema
 
 
 def is_loopback(host: str) -> bool:

@@ -6,19 +6,20 @@ the settings of a security component must stop the start instead.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from typing_extensions import override
 
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.sections import INSECURE_TRANSPORT
 from hasura_kc_auth.config.settings import Settings
+from hasura_kc_auth.core.strict_json import decode_value
 
 # Two underscores: for a Service of our name Kubernetes injects HASURA_KC_AUTH_PORT and the like.
 PREFIX = "HASURA_KC_AUTH__"
@@ -42,7 +43,10 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
         file = Path(name)
     tree = {} if file is None else _read_file(file, problems)
     origins = _merge_environment(tree, environment, problems)
-    insecure = tree.get(INSECURE_TRANSPORT) in (True, "true", "1")
+    try:
+        insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
+    except ValidationError:
+        insecure = False  # and said below, by its name
     try:
         settings = Settings.model_validate(tree, context={INSECURE_TRANSPORT: insecure})
     except ValidationError as error:
@@ -52,36 +56,57 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+class _NoSettings(Exception):
+    """What a file holds is no settings. The text holds nothing of it."""
+
+
 class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice."""
 
     @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len({str(key) for key in keys}) != len(keys):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key stands here twice", node.start_mark
-            )
+        if len(set(map(str, keys))) != len(keys):
+            raise _NoSettings(f"line {node.start_mark.line + 1}: a key stands here twice")
         return super().construct_mapping(node, deep)
+
+
+def _refuse_binary(_loader: _StrictLoader, node: yaml.Node) -> NoReturn:
+    raise _NoSettings(f"line {node.start_mark.line + 1}: binary data is no setting")
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:binary", _refuse_binary)
 
 
 def _read_file(file: Path, problems: list[str]) -> Tree:
     try:
-        tree = yaml.load(file.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
+        tree = _parse(file.read_text("utf-8-sig"))
     except OSError as error:
         problems.append(f"{file}: cannot be read: {error.strerror}")
-    except (yaml.MarkedYAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        problems.append(f"{file}:{line} {getattr(error, 'problem', 'is not UTF-8')}")
-    except yaml.YAMLError:
-        problems.append(f"{file}: is not YAML")
+    except UnicodeDecodeError:
+        problems.append(f"{file}: is not UTF-8")
+    except _NoSettings as error:
+        problems.append(f"{file}: {error}")
     else:
-        if isinstance(tree, dict):
-            return tree
-        if tree is not None:
-            problems.append(f"{file}: must hold settings by name, as in `roles: …`")
+        return tree
     return {}
+
+
+def _parse(text: str) -> Tree:
+    """Raise _NoSettings in words of our own: the loader's may hold what stands in the file."""
+    try:
+        tree = yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
+    except _NoSettings:
+        raise
+    except yaml.MarkedYAMLError as error:
+        kind = type(error).__name__.removesuffix("Error").lower()
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise _NoSettings(f"{line}is not YAML that settings can be in ({kind})") from error
+    except Exception as error:  # the loader raises whatever a bad value makes it stumble on
+        raise _NoSettings("is not YAML that settings can be in") from error
+    if tree is not None and not isinstance(tree, dict):
+        raise _NoSettings("must hold settings by name, as in `roles: …`")
+    return tree or {}
 
 
 def _merge_environment(
@@ -89,32 +114,32 @@ def _merge_environment(
 ) -> dict[str, str]:
     """Write the variables into the tree. Returns which variable each dotted setting came from."""
     origins: dict[str, str] = {}
-    shorthand = False
-    model: type[BaseModel]
+    single: Tree = {}
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
             continue
         path = name.removeprefix(PREFIX).lower().split("__")
-        if path[0] in IssuerSettings.model_fields:
-            shorthand, model, steps = True, IssuerSettings, ["issuer", *path]
-        else:
-            model, steps = Settings, path
+        ours = path[0] in IssuerSettings.model_fields
         try:
-            value = _read_variable(_field(model, path), environment[name])
+            field = _field(IssuerSettings if ours else Settings, path)
+            _write(single if ours else tree, path, _read_variable(field, environment[name]))
         except ValueError as error:
             problems.append(f"{name}: {error}")
-            continue
-        _write(tree, steps, value)
-        origins[".".join(path)] = name
-    if shorthand:
-        _adopt_single_issuer(tree, problems)
+        else:
+            origins[".".join(["issuers.0", *path] if ours else path)] = name
+    if single and "issuers" in tree:
+        problems.append(
+            f"{PREFIX}ISSUER and its kind: cannot stand together with `issuers`; use one of both"
+        )
+    elif single:
+        tree["issuers"] = [single]
     return origins
 
 
 def _field(model: type[BaseModel], path: list[str]) -> FieldInfo:
     """Return the field that a variable's path leads to. Raises ValueError."""
     for name in path[:-1]:
-        inner = next((it for it in _models(_lookup(model, name))), None)
+        inner = _section(_lookup(model, name))
         if inner is None:
             raise ValueError("is no setting")
         model = inner
@@ -128,22 +153,29 @@ def _lookup(model: type[BaseModel], name: str) -> FieldInfo:
     raise ValueError("is no setting")
 
 
-def _models(field: FieldInfo) -> Iterator[type[BaseModel]]:
-    for kind in (field.annotation, *get_args(field.annotation)):
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the section that a field is, also where it may be left out; None for any other."""
+    for kind in _alternatives(field):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield kind
+            return kind
+    return None
+
+
+def _alternatives(field: FieldInfo) -> tuple[object, ...]:
+    kind = field.annotation
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def _read_variable(field: FieldInfo, text: str) -> Any:  # noqa: ANN401 - what JSON can hold
     """Return a variable's value: lists as `a,b` or JSON, maps and objects as JSON."""
-    kinds = {get_origin(kind) or kind for kind in (field.annotation, *get_args(field.annotation))}
+    kinds = {get_origin(kind) or kind for kind in _alternatives(field)}
     if not text and type(None) in kinds:
         return None
     if tuple in kinds and not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
-    if tuple in kinds or dict in kinds or any(_models(field)):
+    if tuple in kinds or dict in kinds or _section(field):
         try:
-            return json.loads(text)
+            return decode_value(text)
         except ValueError:
             raise ValueError("must be JSON") from None
     return text
@@ -157,17 +189,6 @@ def _write(tree: Tree, steps: list[str], value: Any) -> None:  # noqa: ANN401
     tree[steps[-1]] = value
 
 
-def _adopt_single_issuer(tree: Tree, problems: list[str]) -> None:
-    """Take the variables of the one issuer as its settings."""
-    issuer = tree.pop("issuer")
-    if "issuers" in tree:
-        problems.append(
-            f"{PREFIX}ISSUER and its kind: cannot stand together with `issuers`; use one of both"
-        )
-    else:
-        tree["issuers"] = [issuer]
-
-
 def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     for problem in problems:
@@ -177,7 +198,7 @@ def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[s
         ):
             continue  # a list is called too short as well where one of its items is not right
         setting = ".".join(map(str, location))
-        variable = origins.get(setting) or origins.get(setting.removeprefix("issuers.0."))
+        variable = origins.get(setting)
         message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         yield f"{setting or 'settings'}: {message}" + (f" (from {variable})" if variable else "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -39,3 +39,13 @@ Bytes = Annotated[
     BeforeValidator(parse_size),
     WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["32KiB"]}),
 ]
+
+
+def default_as_written(schema: dict[str, Any]) -> None:
+    """Write a property's default as people do: copied out of the JSON schema, it must be valid."""
+    default = schema.get("default")
+    patterns = [kind.get("pattern") for kind in (schema, *schema.get("anyOf", ()))]
+    if isinstance(default, float) and f"^{_DURATION.pattern}$" in patterns:
+        schema["default"] = f"{default:.0f}s"
+    elif isinstance(default, int) and f"^{_SIZE.pattern}$" in patterns:
+        schema["default"] = f"{default // 1024}KiB"

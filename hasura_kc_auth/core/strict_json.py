@@ -22,6 +22,15 @@ def decode_object(data: bytes) -> dict[str, Json]:
     Raises ValueError for anything else: other encodings than UTF-8, a byte order mark, NaN and
     Infinity, numbers beyond a float, duplicate members, lone surrogates, U+0000, deep nesting.
     """
+    return _object(_strictly(data))
+
+
+def decode_value(text: str) -> Json:
+    """Read one JSON value of any type. Raises ValueError as `decode_object` does."""
+    return _strictly(text.encode("utf-8", "surrogatepass"))
+
+
+def _strictly(data: bytes) -> Json:
     text, value = _decode(data, _STRICT)
     if text.count("{") + text.count("[") > _MAX_DEPTH and _is_deep(value):
         raise ValueError("nested too deep")
@@ -36,18 +45,21 @@ def decode_foreign_object(data: bytes) -> dict[str, Json]:
     A GraphQL request in it may hold any characters and numbers and nest as it likes, so these are
     let pass; nothing of it is ever written anywhere. Raises ValueError.
     """
-    return _decode(data, _FOREIGN)[1]
+    return _object(_decode(data, _FOREIGN)[1])
 
 
-def _decode(data: bytes, decoder: json.JSONDecoder) -> tuple[str, dict[str, Json]]:
+def _decode(data: bytes, decoder: json.JSONDecoder) -> tuple[str, Json]:
     try:
         text = data.decode("utf-8")
-        value = decoder.decode(text)
+        return text, decoder.decode(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError("not strict JSON") from error
+        raise ValueError("not strict JSON") from error  # the reader's words quote what it read
+
+
+def _object(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - one exception for bad input
-    return text, value
+    return value
 
 
 def _is_deep(value: Json) -> bool:

@@ -182,7 +182,7 @@ class DevIssuer:
     def _refresh_grant(self, form: _Form) -> web.Response:
         try:
             claims = self.keys.read_refresh(str(form.get("refresh_token", "")))
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):  # the library stumbles on odd headers
             return _oauth_error("invalid_grant", "Invalid refresh token")
         if claims["iss"] != self.issuer or claims["exp"] <= self._clock():
             return _oauth_error("invalid_grant", "Token is not active")
@@ -190,8 +190,10 @@ class DevIssuer:
         original = claims["scope"]
         # Asking for more than the first grant had is not an error: the rest is dropped in silence.
         asked = str(form.get("scope", original)).split(" ")
+        if asked == [""]:
+            raise InvalidScope
         kept = [name for name in asked if name in original.split(" ") or name not in self._orgs]
-        return _token_response(self.maker.issue(user, " ".join(kept), original=original))
+        return _token_response(self.maker.issue(user, " ".join(kept), refreshed=claims))
 
     async def _canary(self, _request: web.Request) -> web.Response:
         self.fetches["canary"] += 1

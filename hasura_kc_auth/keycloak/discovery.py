@@ -33,8 +33,13 @@ def read_jwks_uri(document: Mapping[str, Json], issuer: str) -> str:
     return jwks_uri
 
 
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    """RFC 6454, section 4; a default port is the same port unwritten."""
+    return url.scheme, url.host, url.port
+
+
 def _same_origin(address: str, issuer: str) -> bool:
     try:
-        return URL(address).origin() == URL(issuer).origin()
+        return _origin(URL(address)) == _origin(URL(issuer))
     except ValueError:
         return False

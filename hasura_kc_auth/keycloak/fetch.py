@@ -41,7 +41,7 @@ def client_session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         ssl=tls if tls is not None else True, force_close=True, use_dns_cache=False
     )
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -49,6 +49,9 @@ def client_session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
         # The caller bounds the whole refresh; a bound of its own here would only race with that.
         timeout=aiohttp.ClientTimeout(total=None),
     )
+    # One attempt is one request, whatever breaks: there is no public switch for that.
+    session._retry_connection = False  # noqa: SLF001
+    return session
 
 
 async def fetch_json(session: aiohttp.ClientSession, url: str) -> dict[str, Json]:
@@ -58,12 +61,14 @@ async def fetch_json(session: aiohttp.ClientSession, url: str) -> dict[str, Json
             if response.status != 200:  # noqa: PLR2004 - the one status that has the document
                 raise FetchFailed(FetchResult.STATUS, "the answer's status is not 200")
             return decode_foreign_object(await _read_bounded(response.content))
-    except ValueError as error:
-        raise FetchFailed(FetchResult.INVALID, "the answer is not a JSON object") from error
     except aiohttp.ClientSSLError as error:
         raise FetchFailed(FetchResult.CONNECT, "the server's certificate is not trusted") from error
     except aiohttp.ClientConnectionError as error:
         raise FetchFailed(FetchResult.CONNECT, "no connection to the address") from error
+    except aiohttp.InvalidURL as error:
+        raise FetchFailed(FetchResult.INVALID, "the address is no URL") from error
+    except ValueError as error:
+        raise FetchFailed(FetchResult.INVALID, "the answer is not a JSON object") from error
     except aiohttp.ClientError as error:
         raise FetchFailed(FetchResult.INVALID, "the answer is not proper HTTP") from error
 
