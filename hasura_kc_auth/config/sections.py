@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from typing_extensions import override
 
 from hasura_kc_auth.config.units import default_as_written
+from hasura_kc_auth.core.policy import HASURA_ADMIN
 
 INSECURE_TRANSPORT = "insecure_transport"
 """Key of the validation context: whether plain HTTP was explicitly allowed."""
@@ -47,7 +48,7 @@ def insecure_transport(info: ValidationInfo) -> bool:
 
 
 def check_hasura_role(role: str) -> str:
-    if role == "admin":
+    if role == HASURA_ADMIN:
         raise ValueError(
             "must not be `admin`, Hasura's superuser who sees every org: map it to another role"
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeGuard
 
+from hasura_kc_auth.core.claims import is_id
 from hasura_kc_auth.core.policy import IssuerPolicy, RolePolicy
 from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.core.token import VerifiedClaims
@@ -48,7 +49,7 @@ def weigh(claims: VerifiedClaims, issuer: IssuerPolicy) -> list[OrgEvidence]:
             in_scope=issuer.org.scope_of(org) in scopes,
             has_role=bool(keycloak_roles(claims, org)),
             in_audience=org in audience,
-            admitted=issuer.can_be_org(org),
+            admitted=is_id(org) and issuer.can_be_org(org),
         )
         for org in _resource_access(claims)
     ]

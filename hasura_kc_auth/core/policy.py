@@ -39,6 +39,9 @@ STANDARD_SCOPES = frozenset(
     }
 )
 
+# Hasura's superuser: no permission rule holds it back, and no org. It is never answered.
+HASURA_ADMIN = "admin"
+
 Values = Literal["text", "json"]
 """text: every value a string, lists as Postgres array literals (Hasura v2); json: native (v3)."""
 
@@ -70,6 +73,10 @@ class RolePolicy:
 
     allowed: tuple[str, ...]
     mapping: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if HASURA_ADMIN in self.allowed:
+            raise ValueError("Hasura's admin is never answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,10 @@ class AnonymousPolicy:
 
     role: str
     variables: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.role == HASURA_ADMIN:
+            raise ValueError("Hasura's admin is never answered")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ VerifiedClaims = NewType("VerifiedClaims", Mapping[str, Json])
 """Claims under a valid signature. Only `verify_signature` makes one; whatever grants something
 asks for this type. It says who signed, not that the claims fit: that is what the rules are for."""
 
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+# The payload may be empty here: what must be in it is said where it is read.
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]+)")
 
 # What the last character of a segment may be, by length modulo 4, so that its unused bits are zero:
 # otherwise several texts would decode to one signature (RFC 4648, section 3.5).
@@ -24,11 +25,11 @@ _LAST_CHARACTERS = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 
 
 @dataclass(frozen=True, slots=True)
-class UnverifiedToken:
-    """A token of the right form. Nothing in it is to be believed yet."""
+class CompactJws:
+    """A compact JWS taken apart. Nothing in it is to be believed yet."""
 
     header: Mapping[str, Json]
-    payload: Mapping[str, Json]
+    payload: bytes
     signing_input: bytes
     signature: bytes
 
@@ -36,29 +37,62 @@ class UnverifiedToken:
     def algorithm(self) -> str:
         return str(self.header["alg"])
 
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A JWT of the right form, with the claims that it asserts."""
+
+    jws: CompactJws
+    payload: Mapping[str, Json]
+
+    @property
+    def header(self) -> Mapping[str, Json]:
+        return self.jws.header
+
+    @property
+    def algorithm(self) -> str:
+        return self.jws.algorithm
+
     @property
     def key_id(self) -> str:
-        return str(self.header["kid"])
+        return str(self.jws.header["kid"])
 
 
 def parse(token: str) -> UnverifiedToken:
-    """Take a compact JWS apart, strictly.
+    """Read a JWT, strictly. Raises Denied `malformed_token`.
 
-    Raises Denied `malformed_token`: not three parts of unpadded base64url, header or payload no
-    strict JSON object, `alg` or `kid` no string, any `crit` or `b64` (no extension is understood
-    here: RFC 7515, section 4.1.11; RFC 7797).
+    That is: as `take_apart`, or the payload is no strict JSON object, or `kid` no string.
+    """
+    jws = take_apart(token)
+    if not isinstance(jws.header.get("kid"), str):
+        raise Denied(Code.MALFORMED_TOKEN, "the header's `kid` is no string")
+    try:
+        return UnverifiedToken(jws, decode_object(jws.payload))
+    except ValueError as error:
+        raise Denied(Code.MALFORMED_TOKEN, "the payload is not strict JSON") from error
+
+
+def take_apart(token: str) -> CompactJws:
+    """Take a compact JWS apart, strictly. Raises Denied `malformed_token`.
+
+    That is: not three parts of unpadded base64url, the header no strict JSON object, `alg` no
+    string, any `crit` or `b64` (no extension is understood here: RFC 7515, 4.1.11; RFC 7797).
     """
     parts = _COMPACT.fullmatch(token)
     if parts is None:
         raise Denied(Code.MALFORMED_TOKEN, "not three parts of base64url")
-    segments = parts.groups()
     try:
-        header, payload = (decode_object(_decode(part)) for part in segments[:2])
-        signature = _decode(segments[2])
+        header, payload, signature = map(_decode, parts.groups())
+        jws = CompactJws(
+            decode_object(header), payload, token[: parts.end(2)].encode("ascii"), signature
+        )
     except ValueError as error:
-        raise Denied(Code.MALFORMED_TOKEN, "a part is not base64url of strict JSON") from error
-    _check_header(header)
-    return UnverifiedToken(header, payload, token[: parts.end(2)].encode("ascii"), signature)
+        raise Denied(Code.MALFORMED_TOKEN, "a part is not base64url, or no JSON") from error
+    if "crit" in jws.header or "b64" in jws.header:
+        raise Denied(Code.MALFORMED_TOKEN, "the header has `crit` or `b64`")
+    if not isinstance(jws.header.get("alg"), str):
+        raise Denied(Code.MALFORMED_TOKEN, "the header's `alg` is no string")
+    return jws
 
 
 def _decode(segment: str) -> bytes:
@@ -68,24 +102,19 @@ def _decode(segment: str) -> bytes:
     return urlsafe_b64decode(segment + "==")
 
 
-def _check_header(header: Mapping[str, Json]) -> None:
-    if "crit" in header or "b64" in header:
-        raise Denied(Code.MALFORMED_TOKEN, "the header has `crit` or `b64`")
-    if not isinstance(header.get("alg"), str):
-        raise Denied(Code.MALFORMED_TOKEN, "the header's `alg` is no string")
-    if not isinstance(header.get("kid"), str):
-        raise Denied(Code.MALFORMED_TOKEN, "the header's `kid` is no string")
-
-
 def verify_signature(
     token: UnverifiedToken, key: VerificationKey, issuer: str | None = None
 ) -> VerifiedClaims:
     """Turn a token into claims to be judged. `issuer` only labels the denial.
 
-    Raises Denied `bad_signature`, also where the key is not meant for the token's algorithm: a
-    key's `alg` binds (RFC 8725, section 3.1).
+    Raises Denied `bad_signature`.
     """
-    verifies = key.verifiers.get(token.algorithm)
-    if verifies is None or not verifies(token.signing_input, token.signature):
+    if not is_signed_by(token.jws, key):
         raise Denied(Code.BAD_SIGNATURE, issuer=issuer)
     return VerifiedClaims(token.payload)
+
+
+def is_signed_by(jws: CompactJws, key: VerificationKey) -> bool:
+    """Whether the signature is right under this key; a key's own `alg` binds (RFC 8725, 3.1)."""
+    verifies = key.verifiers.get(jws.algorithm)
+    return verifies is not None and verifies(jws.signing_input, jws.signature)

@@ -1,0 +1,87 @@
+"""Single claims, read by their JSON type."""
+
+from __future__ import annotations
+
+import pytest
+
+from hasura_kc_auth.core.claims import claim_at, is_id, is_number
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("a",), {"b": {"c": 1}}, id="a top-level claim"),
+        pytest.param(("a", "b", "c"), 1, id="a claim three levels down"),
+        pytest.param(("d.e",), 2, id="a name with a dot is one key"),
+        pytest.param((), {"a": {"b": {"c": 1}}, "d.e": 2, "n": None, "l": [3]}, id="no key at all"),
+        pytest.param(("x",), None, id="a missing claim"),
+        pytest.param(("a", "x", "y"), None, id="a missing claim half way down"),
+        pytest.param(("n",), None, id="a null claim"),
+        pytest.param(("n", "x"), None, id="below null"),
+        pytest.param(("l", "0"), None, id="below a list"),
+        pytest.param(("a", "b", "c", "x"), None, id="below a number"),
+    ],
+)
+def test_a_claim_is_found_by_its_path(path, value):
+    found = claim_at({"a": {"b": {"c": 1}}, "d.e": 2, "n": None, "l": [3]}, path)
+
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("4f1f6c5e-0d3c-4f0e-9a53-6b6d1c9f2a10", id="a UUID"),
+        pytest.param("f:1b9d:alice@example.com", id="a federated user"),
+        pytest.param("Ünï Örg", id="letters beyond ASCII and a blank"),
+        pytest.param("_wlFRi49mKy62CBaDhCszNY-", id="an underscore first"),
+        pytest.param("a", id="one character"),
+        pytest.param("a" * 255, id="255 characters"),
+    ],
+)
+def test_a_bounded_printable_string_is_an_id(value):
+    assert is_id(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a" * 256, id="256 characters"),
+        pytest.param("a\nb", id="a line end"),
+        pytest.param("a\0", id="U+0000"),
+        pytest.param("a\u202eb", id="a change of direction"),
+        pytest.param("a\ud800", id="a lone surrogate"),
+        pytest.param(None, id="null"),
+        pytest.param(1, id="a number"),
+        pytest.param(["a"], id="a list"),
+        pytest.param({"a": "b"}, id="an object"),
+    ],
+)
+def test_anything_else_is_no_id(value):
+    assert not is_id(value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, 1_800_000_000, 1e308, 10**30, 10**308])
+def test_a_finite_number_is_a_number(value):
+    assert is_number(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(True, id="true, which Python counts as 1"),
+        pytest.param(False, id="false"),
+        pytest.param("1800000000", id="digits in a string"),
+        pytest.param(None, id="null"),
+        pytest.param([1], id="a list"),
+        pytest.param({}, id="an object"),
+        pytest.param(float("inf"), id="infinity"),
+        pytest.param(float("-inf"), id="minus infinity"),
+        pytest.param(float("nan"), id="not a number"),
+        pytest.param(10**400, id="an integer beyond every float"),
+        pytest.param(-(10**400), id="an integer below every float"),
+    ],
+)
+def test_anything_else_is_no_number(value):
+    assert not is_number(value)

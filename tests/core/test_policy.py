@@ -1,0 +1,95 @@
+"""What the operator has decided."""
+
+from __future__ import annotations
+
+import pytest
+
+from hasura_kc_auth.core.policy import (
+    KEYCLOAK_CLIENTS,
+    STANDARD_SCOPES,
+    IssuerPolicy,
+    OrgPolicy,
+    Policy,
+    RolePolicy,
+)
+from tests.made_tokens import POLICY, issuer_policy, policy_of
+
+NEVER_ORGS = [
+    *("account", "account-console", "admin-cli"),
+    *("broker", "realm-management", "security-admin-console"),
+    *("acr", "address", "basic", "email", "microprofile-jwt", "offline_access", "openid"),
+    *("organization", "phone", "profile", "roles", "service_account", "web-origins"),
+]
+
+
+def test_the_names_that_are_never_orgs_stay_as_they_are():
+    assert sorted(KEYCLOAK_CLIENTS | STANDARD_SCOPES) == sorted(NEVER_ORGS)
+
+
+@pytest.mark.parametrize("name", [*NEVER_ORGS, "frontend"])
+def test_neither_keycloaks_own_names_nor_the_allowed_clients_can_be_orgs(name):
+    assert not issuer_policy().can_be_org(name)
+    assert not issuer_policy(org={"only": (name, "*")}).can_be_org(name)
+
+
+@pytest.mark.parametrize("name", ["org1", "acme.io", "Account", "accounts", "org 1", "Org-Ü"])
+def test_any_other_name_can_be_an_org(name):
+    assert issuer_policy().can_be_org(name)
+
+
+@pytest.mark.parametrize(
+    ("lists", "name", "admitted"),
+    [
+        pytest.param({}, "org1", True, id="no lists"),
+        pytest.param({"only": ("org1",)}, "org1", True, id="in only"),
+        pytest.param({"only": ("org1",)}, "org2", False, id="not in only"),
+        pytest.param({"only": ("a", "org*")}, "org2", True, id="by a glob in only"),
+        pytest.param({"only": ("org1",)}, "org12", False, id="only the beginning is in only"),
+        pytest.param({"only": ("Org1",)}, "org1", False, id="only has case"),
+        pytest.param({"deny": ("org1",)}, "org1", False, id="in deny"),
+        pytest.param({"deny": ("org1",)}, "org2", True, id="not in deny"),
+        pytest.param({"deny": ("x", "org*")}, "org2", False, id="by a glob in deny"),
+        pytest.param({"deny": ("ORG1",)}, "org1", True, id="deny has case"),
+        pytest.param({"only": ("org1",), "deny": ("org1",)}, "org1", False, id="deny wins"),
+        pytest.param({"only": ("acme.io",)}, "acmexio", False, id="a dot is a dot"),
+    ],
+)
+def test_the_lists_admit_orgs(lists, name, admitted):
+    assert OrgPolicy(**lists).admits(name) is admitted
+    assert issuer_policy(org=lists).can_be_org(name) is admitted
+
+
+@pytest.mark.parametrize(
+    ("template", "scope"),
+    [("{org}", "acme.io"), ("org:{org}", "org:acme.io"), ("{org}/{org}", "acme.io/acme.io")],
+)
+def test_an_orgs_scope_is_named_by_the_template(template, scope):
+    assert OrgPolicy(scope=template).scope_of("acme.io") == scope
+
+
+def test_a_name_that_looks_like_the_template_is_taken_as_it_is():
+    assert OrgPolicy(scope="org:{org}").scope_of("{org}") == "org:{org}"
+
+
+def test_ids_stay_as_they_are_without_a_namespace_and_are_prefixed_with_one():
+    assert issuer_policy().qualified("acme") == "acme"
+    assert issuer_policy(namespace="eu").qualified("acme") == "eu/acme"
+
+
+def test_the_algorithms_of_all_issuers_may_be_asked_for():
+    one, two = (
+        IssuerPolicy(f"https://{name}", frozenset({"frontend"}), algorithms=frozenset(algorithms))
+        for name, algorithms in (("one", {"RS256"}), ("two", {"ES256", "EdDSA"}))
+    )
+
+    assert policy_of(one, two).algorithms == {"RS256", "ES256", "EdDSA"}
+    assert Policy({}, RolePolicy(())).algorithms == frozenset()
+
+
+def test_without_further_settings_the_safe_choice_is_made():
+    issuer = IssuerPolicy("https://sso.example.com", frozenset({"frontend"}))
+
+    assert (issuer.algorithms, issuer.leeway) == ({"RS256"}, 30)
+    assert (issuer.org.scope, issuer.org.only, issuer.org.deny) == ("{org}", (), ())
+    assert (POLICY.anonymous, POLICY.session.values, POLICY.session.max_age) == (None, "text", 300)
+    assert POLICY.session.user_id == ("sub",)
