@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hasura_kc_auth.cli.dev_issuer import introduction
-from hasura_kc_auth.cli.running import Exit, JsonOption, raw_output, run, signalled
+from hasura_kc_auth.cli.running import Exit, JsonOption, Signals, raw_output, run
 from hasura_kc_auth.cli.scenario import QUESTIONS, Answer, Question, ask, rows
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.session import ORG_ID, ROLE
@@ -130,10 +130,11 @@ def _verdict(answer: Answer) -> str:
 
 
 async def _stay(settings: Settings, issuer: DevIssuer) -> None:
+    signals = Signals()
     service = Service(settings, raw_output(_STDERR))
     await service.start()
     typer.echo(_invitation(issuer, service))
-    await signalled()
+    await signals.wait()
     await service.stop(drain=0.0)
 
 

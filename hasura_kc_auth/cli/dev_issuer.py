@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hasura_kc_auth.cli.running import Exit, run, signalled
+from hasura_kc_auth.cli.running import Exit, Signals, run
 from hasura_kc_auth.devtools.issuer import ORGS, DevIssuer, Fault
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS
@@ -26,11 +26,12 @@ def dev_issuer(
 
 
 async def _serve(port: int) -> None:
+    signals = Signals()
     issuer = DevIssuer(SYSTEM_CLOCKS.wall)
     await issuer.start(port)
     typer.secho("NO KEYCLOAK: anybody on this machine can get any token here.", fg="yellow")
     typer.echo(introduction(issuer))
-    await signalled()
+    await signals.wait()
     await issuer.stop()
 
 

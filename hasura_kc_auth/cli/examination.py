@@ -154,8 +154,8 @@ def _about_orgs(found: Examination) -> Iterator[str]:
     if not evidence:
         yield (
             "There is no resource_access at all: no org's scope was asked for, or Keycloak dropped "
-            "it in silence since the user has no role in that org, or the frontend lacks the "
-            "default scope `roles`."
+            "it in silence since the user has no role in that org, or the scope maps no roles "
+            "(Client scopes, the scope, Scope), or the frontend lacks the default scope `roles`."
         )
     for it in evidence:
         yield from _about_evidence(it, case.issuer.org.scope_of(it.org))
@@ -166,10 +166,11 @@ def _about_evidence(it: OrgEvidence, scope: str) -> Iterator[str]:
         yield f"{it.org!r} cannot be an org: Keycloak's own, a frontend, or kept out by `org`."
     elif it.has_role and not it.in_scope:
         yield (
-            f"Roles of {it.org!r} are in the token, but its scope {scope!r} is not: the frontend "
-            "has Full scope allowed on (Keycloak, Clients, the frontend, Client scopes, its "
-            "dedicated scope, Scope), or a composite role leads there. Turn it off and ask for the "
-            "scope."
+            f"Roles of {it.org!r} are in the token, but its scope {scope!r} is not. Either the "
+            "frontend has Full scope allowed on (Keycloak, Clients, the frontend, Client scopes, "
+            "its dedicated scope, Scope), or a composite role leads there: turn it off and ask for "
+            "the scope. Or the scope has `Include in token scope` off (Client scopes, the scope). "
+            "Or the realm names its scopes otherwise than `org.scope` says."
         )
     elif it.in_scope and not it.has_role:
         yield f"The scope of {it.org!r} is there, but no role of that org."

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import random
-import sys
+import re
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from hasura_kc_auth.authenticator import Authenticator
 from hasura_kc_auth.cli.examination import Examination, examine, note_failure, reasons
+from hasura_kc_auth.cli.prompt import ask_for_token
 from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, run, settings_or_exit
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
@@ -21,6 +22,7 @@ from hasura_kc_auth.core.request import ROLE_HEADER, Request, read_request
 from hasura_kc_auth.keycloak.jwks import IssuerKeys, RealmKeys
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS, key_source, key_times
 
+_HEADER_NAME = re.compile(r"^authorization:", re.IGNORECASE)
 _MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[dim]·[/dim]"}
 
 
@@ -38,8 +40,8 @@ def explain(
 
     Exit 0: allowed. 1: denied. 2: the settings are not valid. 3: the keys could not be fetched.
     """
-    settings = settings_or_exit(config)
-    text = typer.prompt("Token", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
+    settings = settings_or_exit(config, as_json=as_json)
+    text = ask_for_token()
     found = run(_examine(settings, text.strip(), org, role))
     if as_json:
         print(json.dumps(_as_object(found)))
@@ -77,7 +79,7 @@ async def _examine(settings: Settings, text: str, org: str, role: str) -> Examin
 
 def _request(settings: Settings, text: str, org: str, role: str) -> Request:
     """Read the text as the webhook reads headers; people paste the header as well as the token."""
-    credential = text.removeprefix("Authorization:").strip()
+    credential = _HEADER_NAME.sub("", text).strip()
     if " " not in credential:
         credential = f"Bearer {credential}"
     headers = CIMultiDict(
@@ -93,7 +95,8 @@ def _print(found: Examination) -> None:
         table.add_row(_MARKS[holds], escape(fact.must), f"[dim]{fact.code}[/dim]")
     console.print(table)
     if found.session is not None:
-        console.print("[green]allowed[/green]", json.dumps(found.session.variables, indent=2))
+        console.print("[green]allowed[/green]")
+        console.print(json.dumps(found.session.variables, indent=2), markup=False, soft_wrap=True)
         return
     code = found.denied.code if found.denied else Code.INTERNAL_ERROR
     console.print(f"[red]denied: {code}[/red]")

@@ -75,17 +75,23 @@ def raw_output(descriptor: int) -> io.RawIOBase:
         return io.FileIO(os.devnull, "w")
 
 
-async def signalled() -> signal.Signals:
-    """Wait for SIGTERM or SIGINT and say which came."""
-    loop = asyncio.get_running_loop()
-    came: asyncio.Future[signal.Signals] = loop.create_future()
+class Signals:
+    """Waits for SIGTERM or SIGINT from the moment that it is made, so that none is lost.
 
-    def note(number: signal.Signals) -> None:
-        if not came.done():
-            came.set_result(number)
-        else:
+    Make it first, within the loop: for the first process of a container the kernel drops a signal
+    that has no handler yet.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._came: asyncio.Future[signal.Signals] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._note, number)
+
+    async def wait(self) -> signal.Signals:
+        return await self._came
+
+    def _note(self, number: signal.Signals) -> None:
+        if self._came.done():
             sys.exit(Exit.NO)  # asked twice: somebody is in a hurry
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, note, number)
-    return await came
+        self._came.set_result(number)

@@ -7,10 +7,10 @@ import typer
 from hasura_kc_auth.cli.running import (
     ConfigOption,
     Exit,
+    Signals,
     raw_output,
     run,
     settings_or_exit,
-    signalled,
 )
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.wiring import ListenFailed, Service
@@ -34,8 +34,9 @@ def serve(config: ConfigOption = None) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    signals = Signals()
     service = Service(settings, raw_output(_STDOUT))
     await service.start()
-    came = await signalled()
+    came = await signals.wait()
     # Ctrl-C is a person waiting at a terminal, not an orchestrator with traffic behind it.
     await service.stop(drain=0.0 if came is signal.SIGINT else settings.webhook.drain)

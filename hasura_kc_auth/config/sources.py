@@ -118,6 +118,9 @@ def _merge_environment(
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
             continue
+        if name != name.upper():
+            problems.append(f"{name}: must be written in capitals")
+            continue
         path = name.removeprefix(PREFIX).lower().split("__")
         ours = path[0] in IssuerSettings.model_fields
         try:

@@ -189,9 +189,9 @@ class DevIssuer:
         user = next(user for user in self.users.values() if user.subject == claims["sub"])
         original = claims["scope"]
         # Asking for more than the first grant had is not an error: the rest is dropped in silence.
-        asked = str(form.get("scope", original)).split(" ")
-        if asked == [""]:
+        if form.get("scope") == "":
             raise InvalidScope
+        asked = str(form.get("scope", original)).split(" ")
         kept = [name for name in asked if name in original.split(" ") or name not in self._orgs]
         return _token_response(self.maker.issue(user, " ".join(kept), refreshed=claims))
 

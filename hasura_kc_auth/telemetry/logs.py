@@ -135,9 +135,11 @@ class _LibraryHandler(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        template = str(record.msg).partition("\n")[0][:200]
+        # Without arguments the text may be put together already, out of anything.
+        template = str(record.msg) if record.args else None
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        self._log.warning("library", logger=record.name, message=template, error=error)
+        where = f"{record.module}.{record.funcName}"
+        self._log.warning("library", logger=record.name, where=where, message=template, error=error)
 
 
 class DenialLog:

@@ -36,26 +36,37 @@ _KEEP_ALIVE_SECONDS = 120.0
 class WebhookProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_read_timeout", "_refuse", "_timer")
+    __slots__ = ("_half_sent", "_read_timeout", "_refuse", "_timer")
 
     def __init__(self, server: WebhookServer, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
         self._refuse = server.refuse
         self._read_timeout = server.read_timeout
         self._timer: asyncio.TimerHandle | None = None
+        # After how many whole requests the head of another came in part.
+        self._half_sent = -1
 
     @override
     def data_received(self, data: bytes) -> None:
         before = self._request_count
         super().data_received(data)
         # Bytes that end no request, while none is being answered: the head of one, so far.
-        if self._request_count == before and self._current_request is None and not self._timer:
-            self._timer = self._loop.call_later(self._read_timeout, self._give_up, before)
+        if self._request_count == before and self._current_request is None:
+            self._half_sent = before
+            if self._timer is None:
+                self._wait_for_the_rest()
+
+    def _wait_for_the_rest(self) -> None:
+        self._timer = self._loop.call_later(self._read_timeout, self._give_up, self._request_count)
 
     def _give_up(self, count: int) -> None:
         self._timer = None
-        if self._request_count == count and self._current_request is None:
+        if self._half_sent != self._request_count or self._current_request is not None:
+            return  # it has come
+        if self._half_sent == count:
             self.force_close()
+        else:
+            self._wait_for_the_rest()  # that one came, and half of another since
 
     def part(self) -> None:
         """Answer what is still asked on this connection with `Connection: close`."""

@@ -1,0 +1,450 @@
+"""`serve` as a process: how it begins, stands whatever happens to its output, and ends."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from hasura_kc_auth.cli.running import Signals
+from hasura_kc_auth.devtools.issuer import Fault
+from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Service
+from tests.cli.commands import (
+    LONG,
+    ROOT,
+    Process,
+    Reply,
+    Served,
+    ask,
+    ask_on,
+    bearer,
+    free_ports,
+    invoke,
+    taken_port,
+    undisturbed_environment,
+    until,
+)
+from tests.cli.realm import Realm
+
+SERVE = importlib.import_module("hasura_kc_auth.cli.serve")
+_LOOPBACK = {"webhook": {"port": 0, "drain": "200ms"}, "management": {"port": 0}}
+
+
+@contextmanager
+def serving(config: Callable[..., str], **changes: Any) -> Iterator[tuple[Process, Served]]:
+    """Run `serve` on free ports, told by its own first line; ready when this returns."""
+    with Process("serve", "--config", config(**{**_LOOPBACK, **changes})) as process:
+        started = process.wait_for_output(
+            r'"webhook": "http://127\.0\.0\.1:(\d+)/", "management": "http://127\.0\.0\.1:(\d+)"'
+        )
+        served = Served(int(started[1]), int(started[2]))
+        until(lambda: served.ready() == 200)
+        yield process, served
+
+
+@contextmanager
+def serving_into(
+    config: Callable[..., str], stdout: Any, **options: Any
+) -> Iterator[tuple[Process, Served]]:
+    """Run `serve` with another standard output, which cannot tell the ports."""
+    webhook, management = free_ports(2)
+    file = config(webhook={"port": webhook, "drain": "100ms"}, management={"port": management})
+    with Process("serve", "--config", file, stdout=stdout, **options) as process:
+        served = Served(webhook, management)
+        until(lambda: served.ready() == 200)
+        yield process, served
+
+
+def granted(served: Served, token: str) -> bool:
+    reply = ask(served.webhook, "/", bearer(token))
+    return (reply.status, reply.body.get("X-Hasura-Org-Id")) == (200, "acme")
+
+
+def deny_in_all_ways(served: Served) -> None:
+    """Get something logged."""
+    for headers in ({}, bearer("x"), {"Authorization": "Basic x"}):
+        assert ask(served.webhook, "/", headers).status == 401
+
+
+# --- it begins
+
+
+def test_it_answers_a_real_token_and_is_ready_at_once(realm, config):
+    with serving(config) as (process, served):
+        reply = ask(served.webhook, "/", bearer(realm.token()))
+        posted = ask(
+            served.webhook,
+            "/",
+            method="POST",
+            form=json.dumps({"headers": bearer(realm.token("bob")), "request": None}),
+        )
+        refused = ask(served.webhook)
+        process.signal(signal.SIGTERM)
+        found = process.end()
+
+    assert (reply.status, reply.body["X-Hasura-Role"]) == (200, "editor")
+    assert (posted.status, posted.body["X-Hasura-Role"]) == (200, "viewer")
+    assert (refused.status, refused.body) == (401, {"code": "no_credentials"})
+    assert (found.code, found.err) == (0, "")
+    events = [json.loads(line)["event"] for line in found.out.splitlines()]
+    assert events == ["started", "keys_fetched", "denied", "stopping", "stopped"]
+    assert realm.token()[:20] not in found.out
+
+
+def test_it_is_ready_within_a_second_of_its_start(config):
+    """Once it listens, with its issuer up; the bound is generous for a busy machine."""
+    with Process("serve", "--config", config(**_LOOPBACK)) as process:
+        started = process.wait_for_output(r'"management": "http://127\.0\.0\.1:(\d+)"')
+        until(lambda: ask(int(started[1]), "/readyz").status == 200, within=5.0)
+
+
+def test_it_begins_without_its_issuer_and_becomes_ready_by_itself(realm, config):
+    realm.issuer.fault = Fault.ERROR
+    token = realm.token()
+    with Process("serve", "--config", config(**_LOOPBACK)) as process:
+        started = process.wait_for_output(
+            r'"webhook": "http://127\.0\.0\.1:(\d+)/", "manage\w+": "([^"]+)'
+        )
+        served = Served(int(started[1]), int(started[2].rpartition(":")[2]))
+        process.wait_for_output("keys_not_fetched")
+        states = [ask(served.management, path).status for path in ("/livez", "/readyz")]
+        undecided = ask(served.webhook, "/", bearer(token))
+        realm.issuer.fault = Fault.NONE
+        until(lambda: served.ready() == 200, within=10.0)  # the cooldown is a second
+        after = granted(served, token)
+
+    assert states == [200, 503]
+    assert (undecided.status, undecided.body) == (503, {"code": "keys_unavailable"})
+    assert after
+
+
+def test_wrong_settings_are_exit_2_and_all_are_named(fails_loudly):
+    with Process("serve", "--config", fails_loudly) as process:
+        found = process.end()
+
+    assert (found.code, found.out) == (2, "")
+    for name in ("issuers", "roles", "webhook.port", "nonsense"):
+        assert f"configuration: {name}: " in found.err
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "named"),
+    [
+        ("ISSUER", "ftp://sso", "issuers.0.issuer"),
+        ("ALGORITHMS", "none", "issuers.0.algorithms.0"),
+        ("ALGORITHMS", "HS256", "issuers.0.algorithms.0"),
+        ("CLIENTS", "", "issuers.0.clients"),
+        ("LEEWAY", "121s", "issuers.0.leeway"),
+        ("ORG__ONLY", "realm-management", "issuers.0.org.only"),
+        ("ROLES__ALLOWED", "admin", "roles.allowed"),
+        ("WEBHOOK__HOST", "10.0.0.1", "webhook.host"),
+    ],
+)
+def test_each_dangerous_setting_stops_the_start(variable, text, named):
+    variables = {"ISSUER": "https://sso", "CLIENTS": "frontend", "ROLES__ALLOWED": "editor"}
+    changed = {f"HASURA_KC_AUTH__{k}": it for k, it in {**variables, variable: text}.items()}
+
+    found = invoke("serve", variables=changed)
+
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(f"configuration: {named}: ")
+
+
+@pytest.mark.parametrize("section", ["webhook", "management"])
+def test_a_port_that_is_taken_is_exit_2_and_named(config, section):
+    with taken_port() as port:
+        file = config(**{**_LOOPBACK, section: {"port": port}})
+        found = invoke("serve", "--config", file)
+        with Process("serve", "--config", file) as process:
+            as_process = process.end()
+
+    for it in (found, as_process):
+        assert it.code == 2
+        assert f"configuration: {section}.host, {section}.port: cannot listen there" in it.err
+        assert "Traceback" not in it.err
+
+
+def test_an_address_that_is_not_this_machines_is_exit_2_and_named(config):
+    file = config(**{**_LOOPBACK, "management": {"host": "192.0.2.1", "port": 0}})
+
+    found = invoke("serve", "--config", file)
+
+    assert found.code == 2
+    assert "configuration: management.host, management.port: " in found.err
+
+
+# --- it stands
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_closed_output_does_no_harm(realm, config, number):
+    """As `serve >&-` does it: the number of the descriptor is free for anything that is opened."""
+    webhook, management = free_ports(2)
+    file = config(webhook={"port": webhook, "drain": "100ms"}, management={"port": management})
+    served = Served(webhook, management)
+    popen = subprocess.Popen(  # noqa: S603 - our own program
+        [
+            "/bin/sh",
+            "-c",
+            'exec "$0" -m hasura_kc_auth serve --config "$1" >&-',
+            sys.executable,
+            file,
+        ],
+        cwd=ROOT,
+        env=undisturbed_environment(),
+        stderr=subprocess.PIPE,
+    )
+    try:
+        until(lambda: served.ready() == 200)
+        deny_in_all_ways(served)
+        assert granted(served, realm.token())
+        popen.send_signal(number)
+        _, err = popen.communicate(timeout=LONG)
+    finally:
+        popen.kill()
+        popen.communicate(timeout=LONG)
+
+    assert (popen.returncode, err) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+def test_a_full_output_does_no_harm(realm, config):
+    with open("/dev/full", "wb") as full, serving_into(config, full) as (process, served):  # noqa: PTH123
+        deny_in_all_ways(served)
+        assert granted(served, realm.token())
+        until(lambda: _dropped_lines(served) >= 3)
+        process.signal(signal.SIGTERM)
+        found = process.end()
+
+    assert (found.code, found.err) == (0, "")
+
+
+def test_a_blocked_output_does_no_harm(realm, config):
+    reading, writing = os.pipe()
+    try:
+        _fill(writing)
+        with serving_into(config, writing) as (process, served):
+            for _ in range(30):
+                deny_in_all_ways(served)
+            assert granted(served, realm.token())
+            process.signal(signal.SIGTERM)
+            found = process.end()
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+    assert (found.code, found.err) == (0, "")
+
+
+def test_an_output_that_nobody_reads_any_more_does_no_harm(realm, config):
+    reading, writing = os.pipe()
+    with serving_into(config, writing) as (process, served):
+        os.close(writing)
+        os.close(reading)
+        deny_in_all_ways(served)
+        assert granted(served, realm.token())
+        until(lambda: _dropped_lines(served) >= 1)
+        process.signal(signal.SIGTERM)
+        found = process.end()
+
+    assert (found.code, found.err) == (0, "")
+
+
+def _fill(writing: int) -> None:
+    """Write to a pipe until it takes no more."""
+    fcntl.fcntl(writing, fcntl.F_SETFL, os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(writing, b"x" * 4096)
+    except BlockingIOError:
+        fcntl.fcntl(writing, fcntl.F_SETFL, 0)
+
+
+def _dropped_lines(served: Served) -> float:
+    lines = ask(served.management, "/metrics").body.splitlines()
+    prefix = "hasura_kc_auth_log_lines_dropped_total "
+    return next(float(line.removeprefix(prefix)) for line in lines if line.startswith(prefix))
+
+
+# --- it ends
+
+
+class Client(Thread):
+    """Asks and asks on one connection, until it is told to go, as a load balancer's would."""
+
+    def __init__(self, port: int, token: str) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self._token = token
+        self.enough = Event()
+        self.statuses: list[int] = []
+        self.failures: list[str] = []
+        self.told_to_go = False
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=LONG)
+        with closing(connection):
+            while not self.told_to_go and not self.enough.is_set():
+                try:
+                    reply = ask_on(connection, "/", bearer(self._token))
+                except (OSError, http.client.HTTPException) as error:
+                    self.failures.append(repr(error))
+                    return
+                self.statuses.append(reply.status)
+                self.told_to_go = reply.headers.get("Connection", "").lower() == "close"
+
+
+def test_sigterm_under_load_fails_no_request(realm, config):
+    webhook = {"port": 0, "drain": "2s"}
+    with serving(config, webhook=webhook) as (process, served):
+        clients = [Client(served.webhook, realm.token()) for _ in range(6)]
+        for client in clients:
+            client.start()
+        until(lambda: all(len(client.statuses) > 20 for client in clients))
+        process.signal(signal.SIGTERM)
+        until(lambda: served.ready() == 503)
+        draining = ask(served.management, "/readyz")
+        late = [ask(served.webhook, "/", bearer(realm.token())).status for _ in range(5)]
+        found = process.end()
+        for client in clients:
+            client.join(LONG)
+
+    assert draining.body["status"] == "stopping"
+    assert late == [200] * 5  # while the load balancers have not seen it yet
+    assert [client.failures for client in clients] == [[]] * 6
+    assert all(client.told_to_go for client in clients)
+    assert {status for client in clients for status in client.statuses} == {200}
+    assert (found.code, found.err) == (0, "")
+
+
+def test_ctrl_c_does_not_wait_for_load_balancers(config):
+    with serving(config, webhook={"port": 0, "drain": "1h"}) as (process, _):
+        process.signal(signal.SIGINT)
+        found = process.end(within=10.0)
+
+    assert (found.code, found.err) == (0, "")
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_is_an_end_at_once(config, second):
+    with serving(config, webhook={"port": 0, "drain": "1h"}) as (process, served):
+        process.signal(signal.SIGTERM)
+        until(lambda: served.ready() == 503)
+        process.signal(second)
+        found = process.end(within=10.0)
+
+    assert found.code == 1
+    assert "Traceback" not in found.err
+
+
+def test_after_a_kill_it_begins_again_on_the_same_port(realm, config):
+    with serving(config) as (process, served):
+        connection = socket.create_connection(("127.0.0.1", served.webhook))
+        assert granted(served, realm.token())
+        process.signal(signal.SIGKILL)
+        assert process.end().code == -signal.SIGKILL
+        connection.close()
+    again = {"webhook": {"port": served.webhook}, "management": {"port": served.management}}
+
+    with serving(config, **again) as (process, same):
+        assert same == served
+        assert granted(same, realm.token())
+        process.signal(signal.SIGINT)
+        assert process.end().code == 0
+
+
+def test_the_healthcheck_of_a_service_that_is_up(config):
+    with serving(config) as (_, served):
+        file = config(management={"port": served.management})
+        assert invoke("healthcheck", "--config", file).code == 0
+        assert invoke("healthcheck", "--config", file, "--live").code == 0
+
+
+# --- in this process
+
+
+def _stops(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> list[float]:
+    """Let this signal come as soon as it serves; return how long it drains then."""
+    drains: list[float] = []
+    stop = Service.stop
+
+    async def wait(_signals: Signals) -> signal.Signals:
+        return number
+
+    async def noted(self: Service, *, drain: float) -> None:
+        drains.append(drain)
+        await stop(self, drain=0.0)
+
+    monkeypatch.setattr(Signals, "wait", wait)
+    monkeypatch.setattr(Service, "stop", noted)
+    return drains
+
+
+@pytest.mark.parametrize(("number", "drain"), [(signal.SIGTERM, 7.0), (signal.SIGINT, 0.0)])
+def test_it_drains_for_an_orchestrator_and_not_for_a_person(monkeypatch, config, number, drain):
+    drains = _stops(monkeypatch, number)
+
+    found = invoke(
+        "serve", "--config", config(webhook={"port": 0, "drain": "7s"}, management={"port": 0})
+    )
+
+    assert (found.code, drains) == (0, [drain])
+
+
+_KILLED_WHILE_STARTING = """
+import os, signal
+from hasura_kc_auth.{0} import {1} as Starting
+
+start = Starting.start
+
+async def started(self, *arguments):
+    await start(self, *arguments)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+Starting.start = started
+
+from hasura_kc_auth.__main__ import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "dev-issuer"])
+def test_a_signal_that_comes_while_it_starts_is_not_lost(config, command):
+    """For the first process of a container the kernel drops what has no handler yet."""
+    where, arguments = {
+        "serve": (("wiring", "Service"), ("--config", config(**_LOOPBACK))),
+        "dev-issuer": (("devtools.issuer", "DevIssuer"), ("--port", "0")),
+    }[command]
+    program = ("-c", _KILLED_WHILE_STARTING.format(*where))
+
+    with Process(command, *arguments, program=program) as process:
+        found = process.end()
+
+    assert (found.code, found.err) == (0, "")
+
+
+def test_the_clocks_are_the_systems():
+    """What `serve` hands to the service, and the only place that reads a clock."""
+    assert SYSTEM_CLOCKS.wall() > 1_700_000_000
+    assert SYSTEM_CLOCKS.monotonic() <= SYSTEM_CLOCKS.monotonic()
+
+
+def test_replies_of_these_tests_are_whole(realm: Realm):
+    reply: Reply = ask(realm.webhook_port)
+
+    assert reply.headers["Cache-Control"] == "no-store"
