@@ -8,6 +8,7 @@ import pty
 import sys
 import termios
 import threading
+import time
 
 import pytest
 
@@ -18,7 +19,14 @@ def typed(monkeypatch, *pieces):
     """Type at a terminal; return what was read, and whether it echoes afterwards as before."""
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
-    typist = threading.Thread(target=lambda: [os.write(master, piece) for piece in pieces])
+
+    def type_when_asked():
+        while termios.tcgetattr(master)[3] & termios.ICANON:
+            time.sleep(0.01)
+        for piece in pieces:
+            os.write(master, piece)
+
+    typist = threading.Thread(target=type_when_asked)
     with os.fdopen(slave, encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
         typist.start()

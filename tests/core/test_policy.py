@@ -7,6 +7,7 @@ import pytest
 from hasura_kc_auth.core.policy import (
     KEYCLOAK_CLIENTS,
     STANDARD_SCOPES,
+    AnonymousPolicy,
     IssuerPolicy,
     OrgPolicy,
     Policy,
@@ -93,3 +94,10 @@ def test_without_further_settings_the_safe_choice_is_made():
     assert (issuer.org.scope, issuer.org.only, issuer.org.deny) == ("{org}", (), ())
     assert (POLICY.anonymous, POLICY.session.values, POLICY.session.max_age) == (None, "text", 300)
     assert POLICY.session.user_id == ("sub",)
+
+
+def test_hasuras_superuser_can_be_made_no_role_at_all():
+    with pytest.raises(ValueError, match="admin"):
+        RolePolicy(("editor", "admin"))
+    with pytest.raises(ValueError, match="admin"):
+        AnonymousPolicy("admin")

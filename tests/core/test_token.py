@@ -142,7 +142,7 @@ def test_no_other_text_decodes_to_the_same_signature():
         for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     ]
     parsed = [outcome(parse, f"{HEAD}.{PAYLOAD}.{signature}") for signature in others]
-    decoded = [token.signature for token in parsed if token is not Code.MALFORMED_TOKEN]
+    decoded = [token.jws.signature for token in parsed if token is not Code.MALFORMED_TOKEN]
 
     assert len(decoded) == len(set(decoded)) == 4
 
