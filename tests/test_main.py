@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hasura_kc_auth import __main__, __version__
+from hasura_kc_auth.__main__ import _occupy_standard_streams
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,3 +67,18 @@ def test_the_console_script_is_this_one():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
     assert project["scripts"] == {"hasura-kc-auth": "hasura_kc_auth.__main__:main"}
+
+
+def test_a_closed_standard_stream_is_opened_on_nothing(monkeypatch):
+    closed, opened = {1}, []
+
+    def fstat(descriptor):
+        if descriptor in closed:
+            raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(arguments))
+
+    _occupy_standard_streams()
+
+    assert opened == [(os.devnull, os.O_RDWR)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -128,9 +128,8 @@ class WebhookServer(web.Server):
 
         Ends when all are gone, or after `within` seconds, and then closes the idle ones.
         """
-        for connection in self.connections:
-            if isinstance(connection, WebhookProtocol):
-                connection.part()
+        for connection in cast("list[WebhookProtocol]", self.connections):
+            connection.part()
         deadline = monotonic() + within
         while self.connections and monotonic() < deadline:  # noqa: ASYNC110 - aiohttp has no event
             await asyncio.sleep(0.05)

@@ -1,0 +1,160 @@
+"""The management listener: alive, ready, measured; and nothing of anybody in it."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from hasura_kc_auth.config.settings import Settings
+from hasura_kc_auth.devtools.issuer import Fault
+from tests.conftest import settings_for
+from tests.web.test_hostile_http import HOSTILE
+from tests.web.wire import answer_to, connected, get, head, post_bytes
+
+COOLDOWN = 10.0
+
+
+async def _states(service):
+    return (await service.manage("/readyz")).json["issuers"]
+
+
+class TestLivez:
+    async def test_a_running_service_is_alive(self, service):
+        answer = await service.manage("/livez")
+        assert (answer.status, answer.json) == (200, {"status": "alive"})
+
+    async def test_so_is_one_without_keys(self, keyless):
+        assert (await keyless.manage("/livez")).status == 200
+
+
+class TestReadyz:
+    async def test_ready_with_usable_keys(self, service, issuer, bob, clock):
+        await service.ask({"Authorization": bob})
+        clock.advance(1.25)
+        answer = await service.manage("/readyz")
+        state = {"keys": "usable", "age_seconds": 1.2, "last_failure": None}
+        assert answer.status == 200
+        assert answer.json == {"status": "ready", "issuers": {issuer.issuer: state}}
+
+    async def test_not_ready_without(self, issuer, start_service, bob):
+        await issuer.stop()
+        service = await start_service(issuer.issuer)
+        await service.ask({"Authorization": bob})
+        answer = await service.manage("/readyz")
+        failure = "no connection to the address"
+        state = {"keys": "none", "age_seconds": None, "last_failure": failure}
+        assert answer.status == 503
+        assert answer.json == {"status": "not ready", "issuers": {issuer.issuer: state}}
+
+    async def test_ready_by_itself_when_the_issuer_comes_up(
+        self, issuer, start_service, bob, clock
+    ):
+        await issuer.stop()
+        service = await start_service(issuer.issuer)
+        assert (await service.ask({"Authorization": bob})).status == 503
+        await issuer.start()
+        clock.advance(1.1 * COOLDOWN)
+        assert (await service.ask({"Authorization": bob})).status == 200
+        assert (await service.manage("/readyz")).status == 200
+
+    async def test_still_ready_with_stale_keys_and_not_beyond(self, service, issuer, bob, clock):
+        await service.ask({"Authorization": bob})
+        issuer.fault = Fault.ERROR
+        clock.advance(3599)
+        await service.ask({"Authorization": f"{bob[:-350]}"})
+        assert (await service.manage("/readyz")).status == 200
+        clock.advance(2)
+        answer = await service.manage("/readyz")
+        assert (answer.status, answer.json["status"]) == (503, "not ready")
+        assert answer.json["issuers"][issuer.issuer]["age_seconds"] == 3601
+
+    async def test_one_realms_outage_takes_no_pod_down(self, issuer, start_service, bob):
+        gone = "http://127.0.0.1:1/realms/gone"
+        issuers = [
+            {"issuer": name, "clients": ["frontend"], "namespace": namespace}
+            for name, namespace in ((issuer.issuer, "here"), (gone, "gone"))
+        ]
+        service = await start_service(settings=_settings(issuers))
+        assert (await service.ask({"Authorization": bob})).json["X-Hasura-Org-Id"] == "here/acme"
+        answer = await service.manage("/readyz")
+        assert answer.status == 200
+        assert {name: it["keys"] for name, it in answer.json["issuers"].items()} == {
+            issuer.issuer: "usable",
+            gone: "none",
+        }
+
+
+def _settings(issuers) -> Settings:
+    plain = settings_for("http://127.0.0.1:1/none").model_dump(exclude={"issuers"})
+    return Settings.model_validate(
+        {
+            "issuers": issuers,
+            "roles": plain["roles"],
+            "webhook": {"port": 0},
+            "management": {"port": 0},
+        }
+    )
+
+
+class TestTheListenerItself:
+    @pytest.mark.parametrize("path", ["/", "/metrics/", "/livez/", "/hook", "/dev/state"])
+    async def test_has_no_other_paths(self, service, path):
+        assert (await service.manage(path)).status == 404
+
+    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+    async def test_only_tells(self, service, path):
+        answer = await service.fetch(service.management_url + path, "POST", data=b"{}")
+        assert answer.status == 405
+
+    async def test_answers_no_variables(self, service, bob):
+        for path, method in product(("/", "/livez", "/readyz", "/metrics"), ("GET", "POST")):
+            answer = await service.fetch(
+                service.management_url + path, method, headers={"Authorization": bob}
+            )
+            assert b"X-Hasura" not in answer.body
+
+
+def _series(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return [line.rpartition(" ")[0] for line in lines]
+
+
+async def test_no_client_can_make_a_new_series(service, issuer, bob):
+    """Whatever is sent: labels come from closed sets."""
+    words = [f"word-{number}" for number in range(20)]
+    async with connected(service.webhook_url) as wire:
+        for word, (name, value) in product(
+            words,
+            (
+                ("Authorization", "Bearer {}"),
+                ("Authorization", "{} x"),
+                ("X-Hasura-Role", "{}"),
+                ("X-Hasura-Org-Id", "{}"),
+                ("{}", "a"),
+                ("x-request-id", "{}"),
+            ),
+        ):
+            line = f"{name.format(word)}: {value.format(word)}"
+            await wire.ask(get(line))
+            if name != "Authorization":
+                await wire.ask(get(line, f"Authorization: {bob}"))
+            await wire.ask(get(line, path=f"/{word}"))
+            await wire.ask(head("PURGE", line))
+            await wire.ask(post_bytes(f'{{"headers":{{"{word}":1}}}}'.encode()))
+    for data in HOSTILE.values():
+        await answer_to(service.webhook_url, data)
+    for user, scope in product(issuer.users, ("openid", "openid acme", "openid acme globex")):
+        tokens = issuer.login(user, scope)
+        for token in (tokens.access, tokens.identity, tokens.refresh):
+            await service.ask({"Authorization": f"Bearer {token}"})
+            for number in range(3):
+                forged = token[:-12] + f"{number:x}" * 10 + token[-2:]
+                await service.ask({"Authorization": f"Bearer {forged}"})
+    before = _series((await service.manage("/metrics")).body.decode())
+    assert len(before) == len(set(before)) < 200
+    text = "\n".join(before)
+    assert "word-" not in text
+    assert bob[7:15] not in text
+    assert json.dumps(issuer.users["bob"].subject) not in text
