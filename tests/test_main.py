@@ -76,9 +76,9 @@ def test_a_closed_standard_stream_is_opened_on_nothing(monkeypatch):
         if descriptor in closed:
             raise OSError(9, "Bad file descriptor")
 
-    monkeypatch.setattr(os, "fstat", fstat)
-    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(arguments))
-
-    _occupy_standard_streams()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fstat)
+        patched.setattr(os, "open", lambda *arguments: opened.append(arguments))
+        _occupy_standard_streams()
 
     assert opened == [(os.devnull, os.O_RDWR)]
