@@ -13,7 +13,7 @@ import ssl
 import time
 from io import RawIOBase
 
-from aiohttp import http_parser, web
+from aiohttp import http_parser
 
 from hasura_kc_auth import __version__
 from hasura_kc_auth.authenticator import Authenticator
@@ -28,8 +28,8 @@ from hasura_kc_auth.stores.decisions import Decisions
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from hasura_kc_auth.telemetry.observer import DecisionObserver
-from hasura_kc_auth.web.ops import management_app
-from hasura_kc_auth.web.server import WebhookServer, listen
+from hasura_kc_auth.web.ops import Management
+from hasura_kc_auth.web.server import GuardedServer, listen
 from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
 
 # The only place that reads a clock: everything else is handed one.
@@ -78,7 +78,7 @@ class Service:
         tls = None if settings.webhook.tls is None else server_tls(settings.webhook.tls)
         await self.keys.start()
         await self._start_management()
-        self._server = WebhookServer(
+        self._server = GuardedServer(
             self._webhook.handle,
             self._webhook.refuse_malformed,
             read_timeout=settings.webhook.read_timeout,
@@ -88,7 +88,7 @@ class Service:
                 self._server, settings.webhook.host, settings.webhook.port, tls
             )
         except OSError as error:
-            await self._management.cleanup()
+            await self._stop_management()
             await self.keys.stop()
             raise ListenFailed("webhook", error) from error
         self.log.info(
@@ -106,16 +106,20 @@ class Service:
                 self.counts, self.decisions, self.keys.issuers, lambda: self._writer.dropped
             )
         )
-        app = management_app(self.keys.issuers, registry, lambda: self._stopping)
-        self._management = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._management.setup()
+        management = Management(self.keys.issuers, registry, lambda: self._stopping)
+        self._management_server = GuardedServer(
+            management.handle, management.refuse, read_timeout=self._settings.webhook.read_timeout
+        )
         where = self._settings.management
         try:
-            await web.TCPSite(self._management, where.host, where.port).start()
+            self._management = await listen(self._management_server, where.host, where.port)
         except OSError as error:
-            await self._management.cleanup()
             await self.keys.stop()
             raise ListenFailed("management", error) from error
+
+    async def _stop_management(self) -> None:
+        self._management.close()
+        await self._management_server.end()
 
     async def stop(self, *, drain: float) -> None:
         """Stop without a failed request.
@@ -128,7 +132,7 @@ class Service:
         await asyncio.sleep(drain)
         self._listener.close()
         await self._server.part(min(drain, _PARTING_SECONDS), self._monotonic)
-        await self._management.cleanup()
+        await self._stop_management()
         await self.keys.stop()
         self.log.info("stopped")
         self._writer.close()
@@ -141,7 +145,7 @@ class Service:
 
     @property
     def management_url(self) -> str:
-        host, port = self._management.addresses[0][:2]
+        host, port = self._management.sockets[0].getsockname()[:2]
         return f"http://{_bracketed(host)}:{port}"
 
     def _issuer_keys(self, settings: IssuerSettings) -> IssuerKeys:

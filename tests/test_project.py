@@ -47,6 +47,13 @@ def test_no_version_with_known_holes_can_be_installed(name, floor):
         assert Version(pinned) >= Version(floor), file.name
 
 
+def test_known_holes_in_what_is_pinned_are_looked_up_before_a_change_lands():
+    makefile, ci = ((ROOT / it).read_text("utf-8") for it in ("Makefile", ".ci/run"))
+
+    assert "/pip-audit --requirement requirements/main.txt" in makefile
+    assert "\nmake audit " in ci
+
+
 def test_there_is_one_jose_library():
     others = {"pyjwt", "python-jose", "authlib", "jwcrypto"}
 

@@ -18,7 +18,7 @@ from hasura_kc_auth.wiring import ListenFailed, Service, warnings_about
 from tests.conftest import LONG, Output, RunningService, settings_for
 from tests.keycloak.certificates import Authority, server_context
 from tests.keycloak.publishing import publishing
-from tests.made_tokens import claims, sign
+from tests.made_tokens import OTHER_KEY, claims, sign
 from tests.web.wire import answer_to, connected, get
 
 NOBODY = "http://127.0.0.1:1/realms/none"
@@ -260,6 +260,18 @@ class TestUnderLoad:
         answers = await asyncio.gather(*map(service.ask, [*foreign, good]))
         assert [answer.code for answer in answers] == ["unknown_key"] * 64 + [""]
         assert issuer.fetches == {"discovery": 2, "certs": 1}
+
+    async def test_no_address_and_no_key_out_of_a_token_is_used(self, issuer, start_service, clock):
+        service = await start_service(issuer.issuer)
+        assert (await service.ask(bearer(issuer))).status == 200
+        published = issuer.keys.public()["keys"][-1]["kid"]
+        canary = issuer.issuer.partition("/realms")[0] + "/dev/canary"
+        own = {"jwk": OTHER_KEY.jwk(), "x5c": ["MII"], "x5t": "a", "jku": canary, "x5u": canary}
+        for kid, code in ((published, "bad_signature"), (OTHER_KEY.kid, "unknown_key")):
+            clock.advance(11)  # a fetch would be due
+            token = sign(claims(iss=issuer.issuer), {**own, "kid": kid}, OTHER_KEY)
+            assert (await service.ask({"Authorization": f"Bearer {token}"})).code == code
+        assert issuer.fetches == {"discovery": 2, "certs": 2}
 
     async def test_denials_beyond_ten_a_second_are_summed_up(self, start_service):
         service = await start_service(NOBODY)

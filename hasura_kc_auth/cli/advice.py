@@ -35,7 +35,8 @@ ADVICE: dict[Code, str] = {
     "is one of your frontends; admin-cli and the like never are.",
     Code.WRONG_AUDIENCE: "Keycloak, Client scopes, a default scope of the frontend, Mappers: add "
     "an Audience mapper with one of `audiences`.",
-    Code.NO_ORG: "Ask for the org's scope at login (scope=openid ORG), and see that the user has a "
+    Code.NO_ORG: "Ask for the org's scope at login (scope=openid ORG); assign it to the frontend "
+    "as Optional (Keycloak, Clients, the frontend, Client scopes), and see that the user has a "
     "role in the client of that org.",
     Code.ORG_NOT_GRANTED: "The request names an org that this token does not hold: get a token for "
     "that org (an authorization request with prompt=none and scope=openid ORG).",

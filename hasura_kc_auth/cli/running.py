@@ -59,6 +59,22 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
+def run_and_leave(main: Coroutine[Any, Any, None]) -> None:
+    """Run, and end the process as soon as that is done.
+
+    Closing a loop waits for a name look-up that hangs in its thread, half a minute and more; by
+    then an orchestrator has killed what had long stopped.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+        leave(Exit.YES)
+
+
+def leave(code: Exit) -> None:
+    """End the process now, threads or not. Nothing is lost: what is logged is not buffered."""
+    os._exit(code)
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - not there on every platform

@@ -9,7 +9,7 @@ from hasura_kc_auth.cli.running import (
     Exit,
     Signals,
     raw_output,
-    run,
+    run_and_leave,
     settings_or_exit,
 )
 from hasura_kc_auth.config.settings import Settings
@@ -27,7 +27,7 @@ def serve(config: ConfigOption = None) -> None:
     """
     settings = settings_or_exit(config)
     try:
-        run(_serve(settings))
+        run_and_leave(_serve(settings))
     except ListenFailed as error:
         typer.echo(f"configuration: {error}", err=True)
         raise typer.Exit(Exit.USAGE) from None

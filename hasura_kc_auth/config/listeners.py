@@ -6,6 +6,7 @@ import ssl
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     FilePath,
@@ -25,6 +26,19 @@ def _refuse_bool(port: object) -> object:
 
 
 Port = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=65535)]
+
+
+def _check_host(host: str) -> str:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError("must be an address or a host's name") from None
+    if not host.isprintable() or " " in host:
+        raise ValueError("must be an address or a host's name")
+    return host
+
+
+Host = Annotated[str, Field(min_length=1), AfterValidator(_check_host)]
 
 
 class TlsSettings(Section):
@@ -50,10 +64,10 @@ class WebhookSettings(Section):
     """The listener that Hasura calls."""
 
     tls: TlsSettings | None = None
-    host: str = Field("127.0.0.1", min_length=1)
+    host: Host = "127.0.0.1"
     port: Port = 8090
     path: str = Field("/", pattern=r"^/[A-Za-z0-9/_.~-]*$")
-    max_token: Bytes = Field(32 * 1024, description="Longest token looked at.")
+    max_token: Bytes = Field(32 * 1024, le=60 * 1024, description="Longest token looked at.")
     max_body: Bytes = Field(8 * 1024**2, description="Longest body of a POST.")
     read_timeout: Seconds = Field(10.0, description="For a request to come in whole.", gt=0)
     drain: Seconds = Field(5.0, description="Between SIGTERM and closing the listener.")
@@ -75,5 +89,5 @@ class WebhookSettings(Section):
 class ManagementSettings(Section):
     """The listener for health and metrics."""
 
-    host: str = Field("127.0.0.1", min_length=1)
+    host: Host = "127.0.0.1"
     port: Port = 8091

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.strict_json import decode_foreign_object
+from hasura_kc_auth.core.strict_json import decode_member
 
 ROLE_HEADER = "X-Hasura-Role"
 _BLANKS = " \t"
@@ -80,7 +80,7 @@ def headers_in_body(body: bytes) -> list[tuple[str, str]]:
     `malformed_request`. Two spellings of one name stay two entries.
     """
     try:
-        headers = decode_foreign_object(body).get("headers")
+        headers = decode_member(body, "headers")
     except ValueError as error:
         raise Denied(Code.MALFORMED_REQUEST, "the body is not a JSON object") from error
     if not isinstance(headers, dict):

@@ -39,12 +39,50 @@ def _strictly(data: bytes) -> Json:
     return value
 
 
-def decode_foreign_object(data: bytes) -> dict[str, Json]:
-    """Like `decode_object`, for JSON that carries somebody else's content, as Hasura's POST body.
+def decode_member(data: bytes, name: str) -> Json:
+    """Read one member of an object, strictly, and of the others only that they are JSON.
 
-    A GraphQL request in it may hold any characters and numbers and nest as it likes, so these are
-    let pass; nothing of it is ever written anywhere. Raises ValueError.
+    For Hasura's POST body: `headers` beside a user's GraphQL request, which may be long, and may
+    hold any characters and numbers and nest as it likes. None where there is no such member. Raises
+    ValueError for anything but one JSON object, and for a duplicate of its own members.
     """
+    try:
+        return _read_member(data.decode("utf-8"), name)
+    except (ValueError, RecursionError, StopIteration) as error:
+        raise ValueError("not strict JSON") from error  # the reader's words quote what it read
+
+
+def _read_member(text: str, name: str) -> Json:
+    members: dict[str, Json] = {}
+    at = _expect(text, _blanks(text, 0), "{")
+    while text[at : at + 1] != "}":
+        if members:
+            at = _blanks(text, _expect(text, at, ","))
+        key, at = _PLAIN.raw_decode(text, at)
+        if not isinstance(key, str) or key in members:
+            raise ValueError("a member is named twice, or by no string")
+        at = _blanks(text, _expect(text, _blanks(text, at), ":"))
+        members[key], at = (_FOREIGN if key == name else _PLAIN).raw_decode(text, at)
+        at = _blanks(text, at)
+    if _blanks(text, at + 1) != len(text):
+        raise ValueError("something follows")
+    return members.get(name)
+
+
+def _expect(text: str, at: int, character: str) -> int:
+    """Return the place after a character that must be here, and the blanks behind it."""
+    if text[at : at + 1] != character:
+        raise ValueError("not an object")
+    return _blanks(text, at + 1)
+
+
+def _blanks(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return match.end() if match else at
+
+
+def decode_foreign_object(data: bytes) -> dict[str, Json]:
+    """Like `decode_object`, for what Keycloak publishes: any characters, numbers and nesting."""
     return _object(_decode(data, _FOREIGN)[1])
 
 
@@ -104,3 +142,5 @@ _STRICT = json.JSONDecoder(
     object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant
 )
 _FOREIGN = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_PLAIN = json.JSONDecoder(parse_constant=_no_constant)
+_BLANKS = re.compile(r"[ \t\n\r]*")

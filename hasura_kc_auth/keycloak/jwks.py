@@ -148,11 +148,7 @@ class IssuerKeys:
             cooldown = self._times.cooldown * (1 + _JITTER * self._random())
             self._next_attempt = self._monotonic() + cooldown
             self._refreshing = asyncio.create_task(self._refresh())
-            self._refreshing.add_done_callback(self._refresh_done)
         return self._refreshing
-
-    def _refresh_done(self, _task: asyncio.Task[None]) -> None:
-        self._refreshing = None
 
     async def _refresh(self) -> None:
         """Replace the keys; on any failure keep what there is."""
@@ -165,6 +161,7 @@ class IssuerKeys:
             ahead = self._times.ttl * _REFRESH_AHEAD * (1 - _JITTER * self._random())
             self._refresh_at = max(self._next_attempt, now + ahead)
         self.fetches[result.value] += 1
+        self._refreshing = None  # here, and not by a callback that runs after who waits for it
         self._report(self._source.issuer, result, detail)
 
     async def _attempt(self) -> tuple[FetchResult, str]:

@@ -36,6 +36,9 @@ class Decisions:
 
         Synchronous, and free of cryptography but one hash: this is the path of a repeated token.
         """
+        if request.token is None or not self._max_entries:
+            self.misses += 1
+            return None
         key = _digest(request)
         found = self._entries.get(key)
         if found is None:

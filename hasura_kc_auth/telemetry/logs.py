@@ -35,6 +35,7 @@ class LineWriter:
         # One count for each thread: neither needs a lock.
         self._dropped_before_queue = 0
         self._dropped_at_output = 0
+        self._torn = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -60,16 +61,18 @@ class LineWriter:
     def _run(self) -> None:
         while (line := self._lines.get()) is not _STOP:
             try:
-                self._write(memoryview(f"{line}\n".encode("utf-8", "replace")))
+                self._write(f"{line}\n".encode("utf-8", "replace"))
             except (OSError, ValueError):  # a full disk, a closed pipe, a closed stream
                 self._dropped_at_output += 1
 
-    def _write(self, data: memoryview) -> None:
+    def _write(self, line: bytes) -> None:
+        data = memoryview(b"\n" + line if self._torn else line)
         while data:
             written = self._stream.write(data)
             if written is None:
                 raise BlockingIOError("the output would block")
             data = data[written:]
+            self._torn = bool(data)  # half a line is out: the next one begins on its own
 
 
 class _WriterLogger:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from hasura_kc_auth.web.server import close_after_transfer_encoding
 
 
 class IssuerState(Protocol):
@@ -21,35 +24,50 @@ class IssuerState(Protocol):
     def age(self) -> float | None: ...
 
 
-def management_app(
-    issuers: Mapping[str, IssuerState],
-    registry: CollectorRegistry,
-    stopping: Callable[[], bool],
-) -> web.Application:
+class Management:
     """`/livez`, `/readyz`, `/metrics`. None needs a credential, none says anything of a user."""
 
-    async def livez(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+    def __init__(
+        self,
+        issuers: Mapping[str, IssuerState],
+        registry: CollectorRegistry,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._issuers = issuers
+        self._registry = registry
+        self._stopping = stopping
+        self._answers = {"/livez": self._livez, "/readyz": self._readyz, "/metrics": self._metrics}
 
-    async def readyz(_request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request. Raises nothing but CancelledError."""
+        path, _, _ = request.raw_path.partition("?")
+        answer = self._answers.get(path)
+        if answer is None:
+            response = _json(404, {"status": "not found"})
+        elif request.method not in ("GET", "HEAD"):
+            response = _json(405, {"status": "method not allowed"})
+            response.headers[hdrs.ALLOW] = "GET, HEAD"
+        else:
+            response = answer()
+        return close_after_transfer_encoding(request, response)
+
+    def refuse(self) -> web.Response:
+        """Answer what was no HTTP request at all."""
+        return _json(400, {"status": "bad request"})
+
+    def _livez(self) -> web.Response:
+        return _json(200, {"status": "alive"})
+
+    def _readyz(self) -> web.Response:
         # One realm's outage takes no pod down: the others' users are still served.
-        ready = not stopping() and any(issuer.usable for issuer in issuers.values())
-        states = {name: _state(issuer) for name, issuer in issuers.items()}
-        status = "stopping" if stopping() else "ready" if ready else "not ready"
-        return web.json_response(
-            {"status": status, "issuers": states}, status=200 if ready else 503
-        )
+        ready = not self._stopping() and any(it.usable for it in self._issuers.values())
+        states = {name: _state(issuer) for name, issuer in self._issuers.items()}
+        status = "stopping" if self._stopping() else "ready" if ready else "not ready"
+        return _json(200 if ready else 503, {"status": status, "issuers": states})
 
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
-
-    app = web.Application()
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    return app
+    def _metrics(self) -> web.Response:
+        body = generate_latest(self._registry)
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
 
 def _state(issuer: IssuerState) -> dict[str, object]:
@@ -59,3 +77,8 @@ def _state(issuer: IssuerState) -> dict[str, object]:
         "age_seconds": None if age is None else round(age, 1),
         "last_failure": issuer.last_failure,
     }
+
+
+def _json(status: int, content: dict[str, object]) -> web.Response:
+    headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=status, body=json.dumps(content).encode(), headers=headers)

@@ -2,8 +2,11 @@
 
 What differs from aiohttp's own, all of it measured on 3.14:
 - its parser errors answer 400 with the offending bytes and log them; Hasura writes a webhook's body
-  into its log. Here they are an ordinary denial without an echo;
-- it waits for the rest of a half-sent request as long as for the next one. Here a clock runs;
+  into its log. Here they are answered without an echo;
+- it waits for the rest of a half-sent head as long as for the next request, and keeps all of it.
+  Here a clock runs, and the bytes are counted;
+- trailers of a chunked body become headers of the connection's next request. Here a connection ends
+  with any request that has Transfer-Encoding;
 - its limits are for pages. A token with 300 orgs has 22 KB, a client may send 200 headers;
 - its stop closes kept-alive connections in the face of the next request. Here they are asked to go.
 """
@@ -15,7 +18,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 from typing_extensions import override
 
@@ -26,47 +29,51 @@ Refuse = Callable[[], web.Response]
 """Answers what was no HTTP, without a look at it."""
 
 # A header may be a whole token, and Hasura forwards whatever else the client sent.
-_MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 _MAX_HEADERS = 1000
+_MAX_HEAD_BYTES = 512 * 1024
 # Longer than Hasura v3 keeps an idle connection (90 s): the side that closes first must be the
 # client, or now and then a request meets the close.
 _KEEP_ALIVE_SECONDS = 120.0
 
 
-class WebhookProtocol(RequestHandler):
+class GuardedProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_half_sent", "_read_timeout", "_refuse", "_timer")
+    __slots__ = ("_head_bytes", "_read_timeout", "_refuse", "_timer")
 
-    def __init__(self, server: WebhookServer, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
+    def __init__(self, server: GuardedServer, **options: Any) -> None:  # noqa: ANN401 - aiohttp's own
         super().__init__(server, **options)
         self._refuse = server.refuse
         self._read_timeout = server.read_timeout
+        # Of the head that is coming in: what there is of it, and how long it may still take.
+        self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        # After how many whole requests the head of another came in part.
-        self._half_sent = -1
 
     @override
     def data_received(self, data: bytes) -> None:
+        # While a request is answered, what comes is its body, or waits in the parser's own bounds.
+        waiter = self._waiter
+        idle = self._request_count == 0 if waiter is None else not waiter.done()
         before = self._request_count
         super().data_received(data)
-        # Bytes that end no request, while none is being answered: the head of one, so far.
-        if self._request_count == before and self._current_request is None:
-            self._half_sent = before
-            if self._timer is None:
-                self._wait_for_the_rest()
+        if self._request_count != before:
+            self._head_came()
+        elif idle and data:
+            self._expect_more(len(data))
 
-    def _wait_for_the_rest(self) -> None:
-        self._timer = self._loop.call_later(self._read_timeout, self._give_up, self._request_count)
-
-    def _give_up(self, count: int) -> None:
-        self._timer = None
-        if self._half_sent != self._request_count or self._current_request is not None:
-            return  # it has come
-        if self._half_sent == count:
+    def _expect_more(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _MAX_HEAD_BYTES:
             self.force_close()
-        else:
-            self._wait_for_the_rest()  # that one came, and half of another since
+        elif self._timer is None:
+            self._timer = self._loop.call_later(self._read_timeout, self.force_close)
+
+    def _head_came(self) -> None:
+        self._head_bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def part(self) -> None:
         """Answer what is still asked on this connection with `Connection: close`."""
@@ -82,8 +89,7 @@ class WebhookProtocol(RequestHandler):
 
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._head_came()
         super().connection_lost(exc)
 
     @override
@@ -94,14 +100,14 @@ class WebhookProtocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what the parser refused. The handler itself raises nothing."""
+        """Answer what the parser refused. The handlers themselves raise nothing."""
         response = self._refuse()
         response.force_close()
         return response
 
 
-class WebhookServer(web.Server):
-    """The listener. `read_timeout`: seconds for a request to come in whole."""
+class GuardedServer(web.Server):
+    """A listener. `read_timeout`: seconds for a request to come in whole."""
 
     def __init__(self, handle: Handle, refuse: Refuse, *, read_timeout: float) -> None:
         super().__init__(handle)
@@ -109,15 +115,15 @@ class WebhookServer(web.Server):
         self.read_timeout = read_timeout
 
     @override
-    def __call__(self) -> WebhookProtocol:
-        return WebhookProtocol(
+    def __call__(self) -> GuardedProtocol:
+        return GuardedProtocol(
             self,
             loop=self._loop,
             access_log=None,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=self.read_timeout,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
             max_headers=_MAX_HEADERS,
             # A client's Content-Encoding reaches a hook that Hasura sends plain JSON to.
             auto_decompress=False,
@@ -128,12 +134,29 @@ class WebhookServer(web.Server):
 
         Ends when all are gone, or after `within` seconds, and then closes the idle ones.
         """
-        for connection in cast("list[WebhookProtocol]", self.connections):
+        for connection in cast("list[GuardedProtocol]", self.connections):
             connection.part()
         deadline = monotonic() + within
         while self.connections and monotonic() < deadline:  # noqa: ASYNC110 - aiohttp has no event
             await asyncio.sleep(0.05)
+        await self.end()
+
+    async def end(self) -> None:
+        """Close what is idle now, and what is still answered within a second."""
+        self.pre_shutdown()
         await self.shutdown(timeout=1.0)
+
+
+def close_after_transfer_encoding(request: web.BaseRequest, response: web.Response) -> web.Response:
+    """Let no request follow one with Transfer-Encoding on its connection.
+
+    aiohttp's parser would take trailers over into the next request's headers: another client's
+    credential, where a proxy shares the connection. And Hasura forwards a client's header with no
+    body behind it, for which aiohttp would wait before it looks at the next request.
+    """
+    if hdrs.TRANSFER_ENCODING in request.headers:
+        response.force_close()
+    return response
 
 
 async def listen(

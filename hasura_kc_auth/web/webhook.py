@@ -15,6 +15,7 @@ from hasura_kc_auth.core.request import Headers, headers_in_body, read_request
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.ports import Authenticates, Clocks, Recalls
 from hasura_kc_auth.telemetry.observer import DecisionObserver
+from hasura_kc_auth.web.server import close_after_transfer_encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ANSWER_HEADERS: Mapping[str, str] = {
@@ -60,15 +61,12 @@ class Webhook:
         """Answer one request. Raises nothing but CancelledError."""
         path, _, _ = request.raw_path.partition("?")
         if path != self._limits.path:
-            return _answer(404, b'{"code":"not_found"}')
-        if request.method not in ("GET", "POST"):
-            return _answer(405, b'{"code":"method_not_allowed"}', _METHODS)
-        response = await self._decide(request)
-        if request.method == "GET" and hdrs.TRANSFER_ENCODING in request.headers:
-            # Hasura forwards a client's Transfer-Encoding with no body behind it: aiohttp would
-            # wait for that body before it looks at the next request on this connection.
-            response.force_close()
-        return response
+            response = _answer(404, b'{"code":"not_found"}')
+        elif request.method not in ("GET", "POST"):
+            response = _answer(405, b'{"code":"method_not_allowed"}', _METHODS)
+        else:
+            response = await self._decide(request)
+        return close_after_transfer_encoding(request, response)
 
     async def _decide(self, request: web.BaseRequest) -> web.Response:
         observer = self._observer
@@ -79,13 +77,13 @@ class Webhook:
             if request.method == "POST":
                 headers = CIMultiDict(headers_in_body(await self._body(request)))
             session = await self._session(headers)
+            answer = _answer(200, session.body(self._wall_clock()))
+            observer.allowed(session, self._monotonic() - began)
+            return answer  # noqa: TRY300 - a mistake in writing it must be caught as well
         except Denied as denied:
             return self._refuse(denied, headers, began)
         except Exception as error:  # noqa: BLE001 - a mistake of ours grants nothing and says so
             return self._refuse(observer.failed(error), headers, began)
-        else:
-            observer.allowed(session, self._monotonic() - began)
-            return _answer(200, session.body(self._wall_clock()))
         finally:
             observer.ended()
 
@@ -102,7 +100,7 @@ class Webhook:
             else:
                 async with asyncio.timeout(self._limits.read_timeout):
                     body = await self._long_body(content)
-        except (TimeoutError, ConnectionError, web.RequestPayloadError) as error:
+        except (OSError, web.RequestPayloadError) as error:  # time, connection, TLS, framing
             raise Denied(Code.MALFORMED_REQUEST, "the body did not come in whole") from error
         if len(body) > self._limits.max_body:
             raise Denied(Code.MALFORMED_REQUEST, "the body is longer than webhook.max_body")

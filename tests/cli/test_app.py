@@ -167,3 +167,12 @@ def test_each_command_is_one_file_of_its_name():
     for name in COMMANDS:
         module = importlib.import_module(f"hasura_kc_auth.cli.{name.replace('-', '_')}")
         assert Path(str(module.__file__)).stem == name.replace("-", "_")
+
+
+def test_to_leave_is_to_end_the_process_at_once(monkeypatch):
+    codes = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "_exit", codes.append)
+        running.leave(running.Exit.YES)
+
+    assert codes == [0]

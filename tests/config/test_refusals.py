@@ -507,3 +507,11 @@ def test_settings_that_only_look_wrong_are_fine():
 
 def test_the_good_settings_of_these_tests_are_good():
     assert loaded(LEAST) == loaded(variables=LEAST_VARIABLES)
+
+
+@pytest.mark.parametrize("section", ["webhook", "management"])
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "127.0.0.1 x", "a\nb"])
+def test_a_host_that_is_no_name_is_refused_and_no_crash(section, host):
+    problems = problems_of({**LEAST, "insecure_transport": True, section: {"host": host}})
+
+    assert problems == [f"{section}.host: must be an address or a host's name"]

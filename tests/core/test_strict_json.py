@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hasura_kc_auth.core.strict_json import decode_foreign_object, decode_object, decode_value
+from hasura_kc_auth.core.strict_json import (
+    decode_foreign_object,
+    decode_member,
+    decode_object,
+    decode_value,
+)
 
 BOTH = (decode_object, decode_foreign_object)
 TOO_DEEP = 100_000
@@ -190,3 +195,45 @@ def test_what_is_read_strictly_can_be_written_as_strict_json(value):
     if any("\0" in text for text in map(str, [*value, *value.values()])):
         return
     assert decode_object(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"headers":{},"headers":{}}', id="its member twice"),
+        pytest.param('{"a":1,"a":2,"headers":{}}', id="another member twice"),
+        pytest.param('{"headers":{"A":"1","A":"2"}}', id="a member of its member twice"),
+        pytest.param('{1:2,"headers":{}}', id="a member named by a number"),
+        pytest.param('{"headers":{},}', id="a comma too many"),
+        pytest.param('{,"headers":{}}', id="a comma in front"),
+        pytest.param('{"headers":{} "a":1}', id="no comma"),
+        pytest.param('{"headers" {}}', id="no colon"),
+        pytest.param('{"headers":}', id="no value"),
+        pytest.param('{"headers":{}', id="no end"),
+        pytest.param('{"headers":{}} {}', id="something behind it"),
+        pytest.param('{"request":NaN,"headers":{}}', id="no number"),
+        pytest.param('{"request":[1,]}', id="no list"),
+        pytest.param("[]", id="a list"),
+        pytest.param("", id="nothing"),
+        pytest.param('\ufeff{"headers":{}}', id="a byte order mark"),
+        pytest.param('{"request":' + "[" * 100_000 + "}", id="too deep"),
+    ],
+)
+def test_a_member_is_read_out_of_one_proper_object_only(text):
+    with pytest.raises(ValueError, match=r"^not strict JSON$"):
+        decode_member(text.encode(), "headers")
+
+
+@pytest.mark.parametrize(
+    ("text", "member"),
+    [
+        ('{"headers":{"A":"1"}}', {"A": "1"}),
+        (' {\n"request" : [ {"a":1,"a":2} ] ,\t"headers"\r:\n{ } } ', {}),
+        ('{"request":{"q":"\\ud800 \\u0000","n":1e999},"headers":[]}', []),
+        ("{}", None),
+        (" { } ", None),
+        ('{"Headers":{}}', None),
+    ],
+)
+def test_a_member_is_read_whatever_stands_beside_it(text, member):
+    assert decode_member(text.encode(), "headers") == member

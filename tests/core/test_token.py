@@ -256,7 +256,7 @@ def test_any_text_is_taken_apart_or_malformed(text):
 
     if token is not Code.MALFORMED_TOKEN:
         assert isinstance(token.payload, dict)
-        assert text == f"{token.signing_input.decode()}.{b64(token.jws.signature)}"
+        assert text == f"{token.jws.signing_input.decode()}.{b64(token.jws.signature)}"
 
 
 ALGORITHMS = (

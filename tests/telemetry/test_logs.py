@@ -183,6 +183,23 @@ class TestTheWriter:
         assert _closed(writer, output) == "2\n3\n"
         assert writer.dropped == 2
 
+    def test_a_line_behind_half_a_line_begins_on_its_own(self):
+        class Tearing(Sipping):
+            takes = 2
+
+            def write(self, data):
+                self.takes -= 1
+                if self.takes in (0, -1):
+                    raise OSError(28, "No space left on device")
+                return super().write(data)
+
+        output = Tearing()
+        writer = LineWriter(output)
+        for line in ("abcdef", "lost", "ghijkl", "m"):
+            writer.put(line)
+        assert _closed(writer, output) == "abc\nghijkl\nm\n"
+        assert writer.dropped == 2
+
     def test_a_closed_stream_drops_and_counts(self, tmp_path):
         stream = FileIO(tmp_path / "log", "w")
         stream.close()

@@ -32,3 +32,9 @@ def alice(issuer: DevIssuer) -> str:
 async def keyless(start_service: StartsService) -> RunningService:
     """Give a service whose issuer is not there: for what is refused before any key is needed."""
     return await start_service("http://127.0.0.1:1/realms/none")
+
+
+@pytest.fixture
+async def impatient(issuer, start_service):
+    """Give a service that waits for the rest of a request only so long."""
+    return await start_service(issuer.issuer, webhook={"read_timeout": "300ms"})

@@ -13,7 +13,7 @@ from hasura_kc_auth.ports import Clocks
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts
 from hasura_kc_auth.telemetry.observer import DecisionObserver
-from hasura_kc_auth.web.server import WebhookServer, listen
+from hasura_kc_auth.web.server import GuardedServer, listen
 from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
 from tests.conftest import Output
 from tests.web.wire import answer_to, connected, get, head, post, post_bytes
@@ -280,7 +280,7 @@ async def test_a_mistake_of_ours_is_a_503_that_tells_nothing(clock, mode, recall
         DecisionObserver(counts, denials, log),
         Clocks(clock.wall, clock.monotonic),
     )
-    server = WebhookServer(webhook.handle, webhook.refuse_malformed, read_timeout=10.0)
+    server = GuardedServer(webhook.handle, webhook.refuse_malformed, read_timeout=10.0)
     listener = await listen(server, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
     headers = {"Authorization": "Bearer CANARY-TOKEN", "x-request-id": "abc-1"}

@@ -314,9 +314,9 @@ async def test_nothing_else_a_client_says_changes_the_answer(service, issuer, bo
     assert (denied.status, denied.code) == (401, "no_credentials")
 
 
-@pytest.mark.parametrize("mode", ["GET", "POST"])
-@pytest.mark.parametrize(
-    ("path", "headers"),
+# Where a token is looked for by others: the path, and a header.
+ELSEWHERE = pytest.mark.parametrize(
+    "place",
     [
         ("/?access_token={}", {}),
         ("/", {"Cookie": "access_token={}"}),
@@ -326,14 +326,29 @@ async def test_nothing_else_a_client_says_changes_the_answer(service, issuer, bo
     ],
     ids=["query", "cookie", "Proxy-Authorization", "X-Auth-Token", "X-Forwarded-Access-Token"],
 )
-async def test_a_token_in_another_place_is_no_credential(service, bob, mode, path, headers):
-    token = bob[7:]
-    named = {name: value.format(token) for name, value in headers.items()}
+
+
+def _with_a_token_elsewhere(mode, token, place, **more):
+    """Return a call with this token in another place, and in POST mode in the body as well."""
+    path, headers = place
+    named = {name: value.format(token) for name, value in headers.items()} | more
     lines = [f"{name}: {value}" for name, value in named.items()]
     body = json.dumps({"headers": named, "access_token": token}).encode()
-    call = (
-        get(*lines, path=path.format(token))
-        if mode == "GET"
-        else head("POST", f"Content-Length: {len(body)}", path=path.format(token)) + body
-    )
+    if mode == "GET":
+        return get(*lines, path=path.format(token))
+    return head("POST", f"Content-Length: {len(body)}", path=path.format(token)) + body
+
+
+@pytest.mark.parametrize("mode", ["GET", "POST"])
+@ELSEWHERE
+async def test_a_token_in_another_place_is_no_credential(service, bob, mode, place):
+    call = _with_a_token_elsewhere(mode, bob[7:], place)
     assert (await answer_to(service.webhook_url, call)).code == "no_credentials"
+
+
+@pytest.mark.parametrize("bad", ["", "Bearer", "Bearer x", "Basic YTpi"])
+@pytest.mark.parametrize("mode", ["GET", "POST"])
+@ELSEWHERE
+async def test_nor_does_it_rescue_a_bad_one(service, bob, mode, place, bad):
+    call = _with_a_token_elsewhere(mode, bob[7:], place, Authorization=bad)
+    assert (await answer_to(service.webhook_url, call)).code == "malformed_token"

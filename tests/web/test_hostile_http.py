@@ -139,6 +139,12 @@ class TestLimits:
             assert (answer.status, answer.code) == (401, "malformed_token")
             assert (await keyless.events("denied"))[-1]["detail"] == detail
 
+    async def test_a_token_too_long_is_neither_hashed_nor_looked_up(self, keyless):
+        credential = f"Bearer {'a' * (32 * 1024 + 1)}"
+        for call in (get(f"Authorization: {credential}"), post({"Authorization": credential})):
+            assert (await answer_to(keyless.webhook_url, call)).code == "malformed_token"
+        assert keyless.service.decisions.misses == 0
+
     @pytest.mark.parametrize("whole", [True, False], ids=["one piece", "chunks"])
     async def test_a_body_of_five_megabytes_passes(self, service, bob, whole):
         request = {"query": "mutation { a }", "variables": {"file": "a" * 5 * 1024**2}}
@@ -149,7 +155,8 @@ class TestLimits:
             call = head("POST", CHUNKED) + chunked(body.encode(), 50_000)
         async with connected(service.webhook_url) as wire:
             assert (await wire.ask(call)).status == 200
-            assert (await wire.ask(get(f"Authorization: {bob}"))).status == 200
+            if whole:  # after chunks the connection is closed
+                assert (await wire.ask(get(f"Authorization: {bob}"))).status == 200
 
     @pytest.mark.parametrize("size", [2000, 2001, 2002, 3000, 1_000_000])
     @pytest.mark.parametrize("whole", [True, False], ids=["one piece", "chunks"])
@@ -161,7 +168,8 @@ class TestLimits:
             answer = await wire.ask(call)
             expected = "no_credentials" if size == 2000 else "malformed_request"
             assert (answer.status, answer.code) == (401, expected)
-            assert (await wire.ask(get())).code == "no_credentials"
+            if whole:  # after chunks the connection is closed
+                assert (await wire.ask(get())).code == "no_credentials"
 
     async def test_a_body_that_is_announced_too_long_need_not_be_sent(self, keyless):
         async with connected(keyless.webhook_url) as wire:

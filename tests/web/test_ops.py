@@ -108,6 +108,15 @@ class TestTheListenerItself:
         answer = await service.fetch(service.management_url + path, "POST", data=b"{}")
         assert answer.status == 405
 
+    async def test_what_is_no_http_is_refused_without_an_echo(self, service):
+        answer = await answer_to(service.management_url, head("GET", "CANARY without a colon"))
+        assert (answer.status, answer.json) == (400, {"status": "bad request"})
+        assert "CANARY" not in await service.log_text()
+
+    async def test_answers_head_as_get_without_a_body(self, service):
+        answer = await service.fetch(f"{service.management_url}/livez", "HEAD")
+        assert (answer.status, answer.body) == (200, b"")
+
     async def test_answers_no_variables(self, service, bob):
         for path, method in product(("/", "/livez", "/readyz", "/metrics"), ("GET", "POST")):
             answer = await service.fetch(

@@ -13,12 +13,6 @@ BODY = head("POST", "Content-Length: 1000")
 PATIENCE = 0.3
 
 
-@pytest.fixture
-async def impatient(issuer, start_service):
-    """Give a service that waits for the rest of a request only so long."""
-    return await start_service(issuer.issuer, webhook={"read_timeout": "300ms"})
-
-
 @pytest.mark.parametrize(
     "half",
     [b"G", b"GET / HTTP/1.1\r\n", head("GET", "X-A: b")[:-2], b"\r\n"],

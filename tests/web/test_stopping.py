@@ -20,7 +20,8 @@ async def draining(issuer):
     issuer._clock = SYSTEM_CLOCKS.wall  # noqa: SLF001 - its tokens are judged by that clock
     service = Service(settings_for(issuer.issuer), Output())
     await service.start()
-    return service
+    yield service
+    await service.stop(drain=0.0)  # for the test that failed to
 
 
 async def test_clients_who_ask_on_see_no_failed_request(draining, issuer):

@@ -1,0 +1,278 @@
+"""What the manual says is so: its tests, codes, settings, links and metrics are the real ones."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hasura_kc_auth.cli.advice import ADVICE
+from hasura_kc_auth.core.errors import Code
+from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
+from tests.config.settings_at_hand import LEAST, leaves, loaded
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+SECURITY, OPERATIONS, KEYCLOAK = (
+    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak")
+)
+MANUAL = [README, *sorted(DOCS.glob("*.md"))]
+PAGES = [*MANUAL, *sorted(it for it in ROOT.glob("*.md") if it != README)]
+
+each_manual_page = pytest.mark.parametrize("page", [pytest.param(it, id=it.name) for it in MANUAL])
+each_page = pytest.mark.parametrize("page", [pytest.param(it, id=it.name) for it in PAGES])
+
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def text_of(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def prose_of(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return _FENCED.sub("", text_of(page))
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of every table row, heads and rules left out."""
+    lines = text.splitlines()
+    rules = {number for number, line in enumerate(lines) if re.fullmatch(r"[| -]*---[| -]*", line)}
+    heads = {number - 1 for number in rules}
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for number, line in enumerate(lines)
+        if line.startswith("|") and number not in rules | heads
+    ]
+
+
+# --- docs/security.md
+
+NUMBERED = [row for row in rows_of(text_of(SECURITY)) if row[0].isdigit()]
+NOT_IN_THIS_VERSION = "35"
+_NODE = re.compile(r"`?(tests/[a-z_/]+\.py)::(\w+(?:::\w+)?)`")
+
+
+@cache
+def names_in(file: str) -> frozenset[str]:
+    """Return the tests of a file as pytest names them, without their parameters."""
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    return frozenset(_tests_of(tree.body, ""))
+
+
+def _tests_of(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for it in body:
+        if isinstance(it, ast.ClassDef) and it.name.startswith("Test"):
+            yield from _tests_of(it.body, f"{it.name}::")
+        elif isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef) and it.name.startswith("test_"):
+            yield f"{prefix}{it.name}"
+
+
+def test_every_promise_is_there_once_and_in_its_place():
+    assert [row[0] for row in NUMBERED] == [str(number) for number in range(1, 52)]
+    assert {len(row) for row in NUMBERED} == {3}
+
+
+@pytest.mark.parametrize("row", [pytest.param(it, id=it[0]) for it in NUMBERED])
+def test_every_promise_is_held_by_tests_that_exist(row):
+    number, promise, held_by = row
+    named = _NODE.findall(held_by)
+
+    assert promise.endswith(".")
+    assert [f"{file}::{test}" for file, test in named if test not in names_in(file)] == []
+    if number == NOT_IN_THIS_VERSION:
+        assert "not part of this version" in promise
+    else:
+        assert _NODE.sub("", held_by).strip(", |") == ""
+        assert not all(file.startswith("tests/integration/") for file, _ in named)
+
+
+@each_manual_page
+def test_every_test_that_a_page_names_exists(page):
+    named = _NODE.findall(text_of(page))
+
+    assert len(named) == len(re.findall(r"\.py::\w+(?:::\w+)?`", prose_of(page)))
+    assert [f"{file}::{test}" for file, test in named if test not in names_in(file)] == []
+
+
+# --- the codes
+
+
+def test_the_table_of_codes_is_what_explain_says():
+    rows = [
+        (row[0].strip("`"), row[1])
+        for row in rows_of(text_of(README))
+        if row[0].strip("`") in set(Code)
+    ]
+
+    assert rows == [(code.value, ADVICE[code]) for code in Code]
+
+
+@each_manual_page
+def test_what_stands_beside_a_status_is_a_code(page):
+    assert set(_denials(page)) <= set(Code)
+
+
+def _denials(page: Path) -> list[str]:
+    return re.findall(r"\b(?:401|503) `([a-z_]+)`", prose_of(page))
+
+
+def test_denials_are_found_in_the_pages():
+    assert "malformed_request" in _denials(SECURITY)
+
+
+def test_what_goes_wrong_goes_wrong_by_its_code():
+    first_words = [re.match(r"`([a-z_]+)`", row[0]) for row in rows_of(text_of(KEYCLOAK))]
+    codes = [found[1] for found in first_words if found]
+
+    assert "no_org" in codes
+    assert set(codes) <= set(Code)
+
+
+# --- the settings
+
+
+def listing() -> str:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text_of(README), re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def test_the_listing_of_settings_is_valid_and_shows_the_defaults():
+    assert loaded(listing()) == loaded(LEAST)
+
+
+def test_the_listing_has_every_setting():
+    shown: Any = yaml.safe_load(listing())
+    optional = {"anonymous", "webhook.tls"}
+
+    listed = set(_paths(shown, ""))
+
+    expected = {it for it in leaves() if it.rpartition(".")[0] not in optional} | optional
+    assert listed == expected
+
+
+def _paths(tree: Any, path: str) -> Iterator[str]:
+    if isinstance(tree, dict) and tree:
+        for name, branch in tree.items():
+            yield from _paths(branch, f"{path}.{name}" if path else name)
+    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        yield from _paths(tree[0], f"{path}.0")
+    else:
+        yield path
+
+
+_SETTING = re.compile(r"`((?:org|roles|session|webhook|management|keys|cache|log)\.[a-z_.]+)[`: ]")
+
+
+@each_manual_page
+def test_every_setting_that_a_page_names_exists(page):
+    known = {part for leaf in leaves() for part in (leaf, leaf.rpartition(".")[0])}
+    named = {f"issuers.0.{it}" if it.startswith("org.") else it for it in _named_settings(page)}
+
+    assert named - known == set()
+
+
+def _named_settings(page: Path) -> list[str]:
+    return _SETTING.findall(prose_of(page))
+
+
+def test_settings_are_found_in_the_pages():
+    assert "webhook.max_token" in _named_settings(SECURITY)
+
+
+# --- links
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return what a heading of this page can be linked by, as forges make it out of the words."""
+    seen: Counter[str] = Counter()
+    anchors = set()
+    for heading in re.findall(r"^#+ (.+)$", prose_of(page), re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        anchors.add(f"{words}-{seen[words]}" if seen[words] else words)
+        seen[words] += 1
+    return anchors
+
+
+def links_in(page: Path) -> list[str]:
+    links = re.findall(r"\]\(([^()\s]+)\)", prose_of(page))
+    return [link for link in links if not re.match(r"[a-z]+:", link)]
+
+
+@each_page
+def test_every_link_leads_somewhere(page):
+    for link in links_in(page):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        assert target.resolve().is_relative_to(ROOT.resolve()), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_links_are_found_in_the_pages():
+    assert "docs/security.md" in links_in(README)
+    assert "../README.md#answers-and-codes" in links_in(SECURITY)
+
+
+# --- metrics
+
+PREFIX = "hasura_kc_auth_"
+
+
+class _Cache(list[None]):
+    hits = misses = 1
+
+
+class _Keys:
+    age = 1.0
+    unknown_kids = 1
+
+    def __init__(self):
+        self.fetches = Counter(ok=1)
+
+
+def printed() -> dict[str, set[str]]:
+    """Return each metric of the service's own in /metrics, with its labels."""
+    counts = DecisionCounts()
+    counts.allow("https://sso.example.com", 0.001)
+    collector = ServiceCollector(counts, _Cache(), {"https://sso.example.com": _Keys()}, lambda: 0)
+    text = generate_latest(registry_of(collector)).decode()
+    metrics: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name.startswith(PREFIX):
+                histogram = family.type == "histogram"
+                name = (family.name if histogram else sample.name).removeprefix(PREFIX)
+                metrics.setdefault(name, set()).update(sample.labels.keys() - {"le"})
+    return metrics
+
+
+def told() -> dict[str, set[str]]:
+    """Return each metric of the manual's table, with its labels."""
+    _, _, section = text_of(OPERATIONS).partition("\n## Metrics\n")
+    table, _, _ = section.partition("\n## ")
+    cells = [row[0] for row in rows_of(table)]
+    found = re.findall(r"`([a-z_]+)(?:\{([a-z, ]+)\})?`", " ".join(cells))
+    return {name: set(labels.split(", ")) if labels else set() for name, labels in found}
+
+
+def test_the_metrics_of_the_manual_are_those_that_are_printed():
+    assert told() == printed()
+
+
+@each_page
+def test_every_metric_named_in_full_is_printed(page):
+    named = set(re.findall(rf"\b{PREFIX}([a-z][a-z_]*)", text_of(page)))
+
+    assert named <= set(printed())
