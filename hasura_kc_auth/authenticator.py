@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf
+
+from hasura_kc_auth.core.introspection import introspected, is_lightweight
 from hasura_kc_auth.core.policy import IssuerPolicy, Policy
 from hasura_kc_auth.core.request import Request
-from hasura_kc_auth.core.rules import Case, admit, judge, open_case
+from hasura_kc_auth.core.rules import INTROSPECTION_RULES, Case, admit, judge, open_case
 from hasura_kc_auth.core.session import Session, anonymous_session, session_of
 from hasura_kc_auth.core.token import (
     UnverifiedToken,
@@ -12,16 +17,34 @@ from hasura_kc_auth.core.token import (
     parse,
     verify_signature,
 )
-from hasura_kc_auth.ports import Clock, FindsKeys
+from hasura_kc_auth.ports import Clock, FindsKeys, Introspects
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How tokens of one issuer are completed. `always`: lightweight or not."""
+
+    introspects: Introspects
+    always: bool = False
 
 
 class Authenticator:
-    """Decides about one request by the policy, the issuers' keys and the wall clock."""
+    """Decides about one request by the policy, the issuers' keys and the wall clock.
 
-    def __init__(self, policy: Policy, keys: FindsKeys, wall_clock: Clock) -> None:
+    `completions`: by issuer, for those whose tokens are asked about at Keycloak.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        keys: FindsKeys,
+        wall_clock: Clock,
+        completions: Mapping[str, Completion] | None = None,
+    ) -> None:
         self.policy = policy
         self._keys = keys
         self._wall_clock = wall_clock
+        self._completions = completions or {}
 
     async def authenticate(self, request: Request) -> Session:
         """Return the session this request gets. Raises Denied by the first rule that fails."""
@@ -30,14 +53,48 @@ class Authenticator:
         token = parse(request.token)
         issuer = admit(token, self.policy)
         claims = await self.verify(token, issuer)
-        case = self.open_case(claims, request, issuer)
-        judge(case)
-        return session_of(case)
+        if issuer.issuer in self._completions:
+            return await self._authenticate_completed(claims, request, issuer)
+        return self._session(claims, request, issuer)
 
     async def verify(self, token: UnverifiedToken, issuer: IssuerPolicy) -> VerifiedClaims:
         """Check the signature by the issuer's key. Raises Denied."""
         key = await self._keys.find(issuer.issuer, token.key_id)
         return verify_signature(token, key, issuer.issuer)
 
+    async def complete(
+        self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy
+    ) -> VerifiedClaims:
+        """Return the claims that Keycloak tells of a token, where it is to be asked at all.
+
+        Only about a token whose own claims have passed. Raises Denied.
+        """
+        return (await self._complete(claims, request, issuer))[0]
+
+    async def _complete(
+        self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy
+    ) -> tuple[VerifiedClaims, float]:
+        """Return the claims, and for how many seconds they may be believed."""
+        completion = self._completions.get(issuer.issuer)
+        if completion is None or not (completion.always or is_lightweight(claims)):
+            return claims, inf
+        judge(self.open_case(claims, request, issuer), INTROSPECTION_RULES)
+        told = await completion.introspects.introspect(str(request.token))
+        return introspected(claims, told.answer, issuer.issuer), told.fresh_for
+
     def open_case(self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy) -> Case:
         return open_case(claims, request, self.policy, issuer, self._wall_clock())
+
+    async def _authenticate_completed(
+        self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy
+    ) -> Session:
+        completed, fresh_for = await self._complete(claims, request, issuer)
+        session = self._session(completed, request, issuer)
+        # What rests on an answer may be remembered for no longer than the answer itself, which may
+        # have been remembered for a while already.
+        return replace(session, fresh_for=fresh_for)
+
+    def _session(self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy) -> Session:
+        case = self.open_case(claims, request, issuer)
+        judge(case)
+        return session_of(case)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.session import Session
+from hasura_kc_auth.core.strict_json import Json
 
 
 class Clock(Protocol):
@@ -25,6 +27,19 @@ class Clocks(NamedTuple):
 class FindsKeys(Protocol):
     async def find(self, issuer: str, kid: str) -> VerificationKey:
         """Return this issuer's key. Raises Denied `unknown_key` or `keys_unavailable`."""
+        ...
+
+
+class Told(NamedTuple):
+    """Keycloak's answer about a token. `fresh_for`: seconds for which it is still believed."""
+
+    answer: Mapping[str, Json]
+    fresh_for: float
+
+
+class Introspects(Protocol):
+    async def introspect(self, token: str) -> Told:
+        """Return Keycloak's answer about a token. Raises Denied `introspection_unavailable`."""
         ...
 
 

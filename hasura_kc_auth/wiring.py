@@ -11,20 +11,34 @@ import asyncio
 import random
 import ssl
 import time
+from collections import Counter
+from collections.abc import Callable
 from io import RawIOBase
 
 from aiohttp import http_parser
+from yarl import URL
 
 from hasura_kc_auth import __version__
-from hasura_kc_auth.authenticator import Authenticator
+from hasura_kc_auth.authenticator import Authenticator, Completion
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.listeners import TlsSettings
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.keycloak.fetch import FetchResult
+from hasura_kc_auth.keycloak.introspection import (
+    Introspection,
+    IntrospectionClient,
+    introspection_url,
+)
 from hasura_kc_auth.keycloak.jwks import IssuerKeys, KeySource, KeyTimes, RealmKeys
 from hasura_kc_auth.ports import Clocks
 from hasura_kc_auth.stores.decisions import Decisions
+from hasura_kc_auth.stores.introspections import (
+    BoundedMemoryCache,
+    Introspections,
+    Store,
+    shared_store,
+)
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from hasura_kc_auth.telemetry.observer import DecisionObserver
@@ -40,7 +54,11 @@ SYSTEM_CLOCKS = Clocks(wall=time.time, monotonic=time.monotonic)  # noqa: TID251
 _PARTING_SECONDS = 3.0
 
 
-class ListenFailed(Exception):
+class StartFailed(Exception):
+    """The service cannot start as it is set. The text names the settings."""
+
+
+class ListenFailed(StartFailed):
     """A listener's address cannot be had. The text names the settings."""
 
     def __init__(self, section: str, error: OSError) -> None:
@@ -60,7 +78,10 @@ class Service:
             self._writer, settings.log.level, settings.log.format, colours=output.isatty()
         )
         self.keys = RealmKeys({it.issuer: self._issuer_keys(it) for it in settings.issuers})
-        self.authenticator = Authenticator(policy_of(settings), self.keys, clocks.wall)
+        self.completers = Completers(settings, clocks, self._report_introspection)
+        self.authenticator = Authenticator(
+            policy_of(settings), self.keys, clocks.wall, self.completers.completions
+        )
         self.decisions = Decisions(
             self.authenticator, clocks, entries=settings.cache.entries, ttl=settings.cache.ttl
         )
@@ -77,6 +98,7 @@ class Service:
         settings = self._settings
         tls = None if settings.webhook.tls is None else server_tls(settings.webhook.tls)
         await self.keys.start()
+        await self.completers.start()
         await self._start_management()
         self._server = GuardedServer(
             self._webhook.handle,
@@ -89,7 +111,7 @@ class Service:
             )
         except OSError as error:
             await self._stop_management()
-            await self.keys.stop()
+            await self._stop_asking()
             raise ListenFailed("webhook", error) from error
         self.log.info(
             "started",
@@ -103,7 +125,11 @@ class Service:
     async def _start_management(self) -> None:
         registry = registry_of(
             ServiceCollector(
-                self.counts, self.decisions, self.keys.issuers, lambda: self._writer.dropped
+                self.counts,
+                self.decisions,
+                self.keys.issuers,
+                lambda: self._writer.dropped,
+                self.completers,
             )
         )
         management = Management(self.keys.issuers, registry, lambda: self._stopping)
@@ -114,7 +140,7 @@ class Service:
         try:
             self._management = await listen(self._management_server, where.host, where.port)
         except OSError as error:
-            await self.keys.stop()
+            await self._stop_asking()
             raise ListenFailed("management", error) from error
 
     async def _stop_management(self) -> None:
@@ -133,9 +159,13 @@ class Service:
         self._listener.close()
         await self._server.part(min(drain, _PARTING_SECONDS), self._monotonic)
         await self._stop_management()
-        await self.keys.stop()
+        await self._stop_asking()
         self.log.info("stopped")
         self._writer.close()
+
+    async def _stop_asking(self) -> None:
+        await self.keys.stop()
+        await self.completers.stop()
 
     @property
     def webhook_url(self) -> str:
@@ -162,6 +192,77 @@ class Service:
             self.log.info("keys_fetched", issuer=issuer)
         else:
             self.log.warning("keys_not_fetched", issuer=issuer, result=result.value, detail=detail)
+
+    def _report_introspection(self, issuer: str, detail: str) -> None:
+        self.log.warning("introspection_failed", issuer=issuer, detail=detail)
+
+
+class Completers:
+    """What asks Keycloak about lightweight tokens, for the issuers that are set so."""
+
+    def __init__(
+        self, settings: Settings, clocks: Clocks, report: Callable[[str, str], None]
+    ) -> None:
+        self._clients: dict[str, Introspection] = {}
+        self._answers: list[Introspections] = []
+        self.completions: dict[str, Completion] = {}
+        self._store = _answer_store(settings)
+        for issuer in settings.issuers:
+            how = issuer.introspection
+            if how is None:
+                continue
+            client = Introspection(
+                _introspection_client(issuer, settings), clocks.monotonic, report
+            )
+            answers = Introspections(
+                client, self._store, clocks.wall, ttl=how.ttl, secret=how.secret
+            )
+            self._clients[issuer.issuer] = client
+            self._answers.append(answers)
+            self.completions[issuer.issuer] = Completion(answers, always=how.when == "always")
+
+    async def start(self) -> None:
+        for client in self._clients.values():
+            await client.start()
+
+    async def stop(self) -> None:
+        for answers in self._answers:
+            await answers.stop()
+        for client in self._clients.values():
+            await client.stop()
+        await self._store.close()
+
+    @property
+    def requests(self) -> dict[str, Counter[str]]:
+        """Return, by issuer, how often Keycloak was asked with which result."""
+        return {issuer: client.requests for issuer, client in self._clients.items()}
+
+    @property
+    def store_failures(self) -> int:
+        return sum(answers.store_failures for answers in self._answers)
+
+
+def _answer_store(settings: Settings) -> Store:
+    if settings.shared is not None:
+        try:
+            return shared_store(URL(settings.shared.secret_url))
+        except ImportError as error:
+            raise StartFailed("shared: needs the extra: hasura-kc-auth[redis]") from error
+    return BoundedMemoryCache(max(1, settings.cache.entries))
+
+
+def _introspection_client(issuer: IssuerSettings, settings: Settings) -> IntrospectionClient:
+    how = issuer.introspection
+    assert how is not None  # noqa: S101 - asked by its caller
+    return IntrospectionClient(
+        issuer=issuer.issuer,
+        url=how.url or introspection_url(issuer.issuer, issuer.jwks_uri),
+        client_id=how.client_id,
+        client_secret=how.secret,
+        timeout=settings.keys.timeout,
+        cooldown=settings.keys.cooldown,
+        tls=key_source(issuer).tls,
+    )
 
 
 def key_source(issuer: IssuerSettings) -> KeySource:

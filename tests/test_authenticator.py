@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
 
 import pytest
 
-from hasura_kc_auth.authenticator import Authenticator
+from hasura_kc_auth.authenticator import Authenticator, Completion
 from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.grants import Grant
 from hasura_kc_auth.core.policy import AnonymousPolicy, Policy, SessionPolicy, Variable
 from hasura_kc_auth.core.token import parse
-from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.ports import Clocks, Told
 from tests.made_tokens import (
     ABSENT,
     GOOD,
@@ -296,7 +300,7 @@ async def test_the_steps_can_be_taken_one_by_one():
     case = service.open_case(verified, request_of(), POLICY.issuers[ISSUER])
 
     assert verified == GOOD
-    assert (case.org, case.roles, case.now) == ("org1", ("editor",), NOW)
+    assert (case.org, case.roles, case.now) == (Grant("org1", ("editor",)), ("editor",), NOW)
     assert service.policy is POLICY
 
 
@@ -314,3 +318,142 @@ def test_the_two_clocks_are_told_apart():
     clocks = Clocks(wall=lambda: 1.0, monotonic=lambda: 2.0)
 
     assert (clocks.wall(), clocks.monotonic()) == (1.0, 2.0)
+
+
+# --- tokens that Keycloak is asked about
+
+
+LIGHTWEIGHT = dict.fromkeys(("sub", "aud", "acr", "resource_access", "auth_time"), ABSENT)
+
+
+@dataclass
+class Keycloak:
+    """The port Introspects: answers that every token is the good one. It remembers the tokens."""
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    failure: Code | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def introspect(self, token: str) -> Told:
+        self.asked.append(token)
+        if self.failure is not None:
+            raise Denied(self.failure, issuer=ISSUER)
+        return Told({**GOOD, "active": True, **self.changes}, 20.0)
+
+
+def asking(keycloak: Keycloak, *, always: bool = False, **parts: Any) -> Authenticator:
+    completions = {ISSUER: Completion(keycloak, always=always)}
+    policy, keys = parts.get("policy", POLICY), parts.get("keys") or KeysAtHand()
+    return Authenticator(policy, keys, FixedClock(), completions)
+
+
+async def test_a_lightweight_token_is_completed_and_remembered_no_longer_than_the_answer():
+    keycloak, token = Keycloak(), sign(claims(LIGHTWEIGHT))
+
+    session = await asking(keycloak).authenticate(request_of(token))
+
+    assert session.variables == (await ask(sign())).variables
+    assert keycloak.asked == [token]
+    assert session.fresh_for == 20
+
+
+async def test_a_whole_token_is_asked_about_only_where_that_is_set():
+    sometimes, always = Keycloak(), Keycloak()
+
+    plain = await asking(sometimes).authenticate(request_of(sign()))
+    asked = await asking(always, always=True).authenticate(request_of(sign()))
+
+    assert (sometimes.asked, plain.fresh_for) == ([], inf)
+    assert (always.asked, asked.fresh_for) == ([sign()], 20)
+    assert plain.variables == asked.variables
+
+
+async def test_what_keycloak_tells_wins_over_the_token():
+    keycloak = Keycloak({"resource_access": {"org1": {"roles": ["viewer"]}}})
+
+    session = await asking(keycloak, always=True).authenticate(request_of(sign()))
+
+    assert session.variables["X-Hasura-Allowed-Roles"] == "{viewer}"
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        pytest.param(sign(claims(LIGHTWEIGHT), **FORGED), Code.BAD_SIGNATURE, id="forged"),
+        pytest.param(
+            sign(claims(LIGHTWEIGHT), key=OTHER_KEY), Code.UNKNOWN_KEY, id="a strange key"
+        ),
+        pytest.param(sign(claims(LIGHTWEIGHT, exp=0)), Code.EXPIRED, id="expired"),
+        pytest.param(sign(claims(LIGHTWEIGHT, azp="x")), Code.WRONG_CLIENT, id="another client"),
+        pytest.param(sign(claims(LIGHTWEIGHT, typ="ID")), Code.WRONG_TYPE, id="an ID token"),
+        pytest.param(sign(claims(LIGHTWEIGHT, cnf={})), Code.SENDER_CONSTRAINED, id="bound"),
+        pytest.param(
+            sign(claims(LIGHTWEIGHT, jti="x")), Code.INACTIVE_TOKEN, id="another's answer"
+        ),
+    ],
+)
+@pytest.mark.parametrize("always", [False, True])
+async def test_nothing_is_asked_for_strangers(token, code, always):
+    keycloak = Keycloak()
+
+    with denied(code, issuer=ISSUER):
+        await asking(keycloak, always=always).authenticate(request_of(token))
+    assert bool(keycloak.asked) is (code is Code.INACTIVE_TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("keycloak", "code"),
+    [
+        pytest.param(Keycloak({"active": False}), Code.INACTIVE_TOKEN, id="inactive"),
+        pytest.param(
+            Keycloak(failure=Code.INTROSPECTION_UNAVAILABLE),
+            Code.INTROSPECTION_UNAVAILABLE,
+            id="no answer",
+        ),
+        pytest.param(Keycloak({"typ": "ID"}), Code.WRONG_TYPE, id="an ID token"),
+        pytest.param(Keycloak({"scope": "openid"}), Code.NO_ORG, id="no org any more"),
+    ],
+)
+async def test_where_keycloak_does_not_say_yes_nobody_gets_in(keycloak, code):
+    for always, token in ((False, sign(claims(LIGHTWEIGHT))), (True, sign())):
+        with denied(code, issuer=ISSUER):
+            await asking(keycloak, always=always).authenticate(request_of(token))
+
+
+async def test_each_issuer_is_asked_or_not_as_it_is_set():
+    other = "https://sso.example.com/realms/other"
+    policy = policy_of(issuer_policy(), replace(issuer_policy(namespace="eu"), issuer=other))
+    keycloak = Keycloak()
+    service = asking(keycloak, always=True, policy=policy)
+
+    with denied(Code.MISSING_CLAIM, issuer=other):
+        await service.authenticate(request_of(sign(claims(LIGHTWEIGHT, iss=other))))
+    session = await service.authenticate(request_of(sign(claims(iss=other))))
+
+    assert (keycloak.asked, session.issuer, session.fresh_for) == ([], other, inf)
+
+
+async def test_a_second_realm_with_the_same_names_gets_nothing_of_the_first():
+    """The same client, user id and roles give ids in its own namespace, by its own key."""
+    other, its_key = "https://sso.example.com/realms/other", made_key(name="its")
+    policy = policy_of(
+        issuer_policy(namespace="eu"), replace(issuer_policy(namespace="us"), issuer=other)
+    )
+
+    class EachItsOwn:
+        async def find(self, issuer, kid):
+            return await KeysAtHand(key_set(KEY if issuer == ISSUER else its_key)).find(issuer, kid)
+
+    service = Authenticator(policy, EachItsOwn(), FixedClock())
+    theirs = sign(claims(iss=other), key=its_key)
+
+    session = await service.authenticate(request_of(theirs))
+
+    assert session.variables["X-Hasura-Org-Id"] == "us/org1"
+    assert session.variables["X-Hasura-User-Id"] == f"us/{USER}"
+    with denied(Code.ORG_NOT_GRANTED, issuer=other):
+        await service.authenticate(request_of(theirs, org="eu/org1"))
+    with denied(Code.UNKNOWN_KEY, issuer=ISSUER):
+        await service.authenticate(request_of(sign(key=its_key)))
+    with denied(Code.BAD_SIGNATURE, issuer=ISSUER):
+        await service.authenticate(request_of(sign(header={"kid": KEY.kid}, key=its_key)))

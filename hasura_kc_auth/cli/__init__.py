@@ -13,6 +13,7 @@ from hasura_kc_auth.cli.demo import demo
 from hasura_kc_auth.cli.dev_issuer import dev_issuer
 from hasura_kc_auth.cli.explain import explain
 from hasura_kc_auth.cli.healthcheck import healthcheck
+from hasura_kc_auth.cli.policy_test import policy_test
 from hasura_kc_auth.cli.serve import serve
 from hasura_kc_auth.cli.version import version
 
@@ -30,3 +31,4 @@ app = typer.Typer(
 )
 for command in (serve, demo, dev_issuer, check, explain, healthcheck, version):
     app.command()(command)
+app.command("test")(policy_test)

@@ -24,6 +24,11 @@ ADVICE: dict[Code, str] = {
     Code.UNKNOWN_KEY: "The realm does not publish this key: a token of before a key was disabled, "
     "of another Keycloak with the same address, or a refresh token. Log in again.",
     Code.BAD_SIGNATURE: "The token was changed on its way, or forged. Log in again.",
+    Code.INTROSPECTION_UNAVAILABLE: "Keycloak did not answer about this token, or refused the "
+    "client of `introspection`: `check --online` says why.",
+    Code.INACTIVE_TOKEN: "Keycloak says that this token is not active: logged out, revoked, or its "
+    "user disabled. If it says so of every token: from 26.6 on it tells only clients that are in "
+    "the token's aud, so add an Audience mapper for the client of `introspection`.",
     Code.MISSING_CLAIM: "Keycloak, Clients, the frontend, Client scopes: `basic` (sub) must be a "
     "default scope. Lightweight access tokens lack most claims: turn them off for the frontend "
     "(Advanced).",
@@ -46,5 +51,8 @@ ADVICE: dict[Code, str] = {
     "Give the user such a role (Keycloak, Users, Role mapping), or list the role.",
     Code.ROLE_NOT_GRANTED: "X-Hasura-Role names a role that the user does not hold in this org. "
     "Leave the header out to get the first role held.",
+    Code.STEP_UP_REQUIRED: "This role needs a stronger login (`roles.acr`): send the user to "
+    'Keycloak with acr_values. After a silent switch (prompt=none) acr is "0", and stays so on '
+    "refresh, however strong the login was.",
     Code.INTERNAL_ERROR: "A mistake of this service: please report it with its log line.",
 }

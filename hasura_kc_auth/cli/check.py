@@ -1,70 +1,120 @@
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
+from hasura_kc_auth.cli.online import IssuerReport, look
 from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, run, settings_or_exit
+from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.settings import Settings
-from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, client_session
-from hasura_kc_auth.keycloak.jwks import KeySource, fetch_key_set
-from hasura_kc_auth.wiring import key_source, warnings_about
-
-_UNREACHABLE = (FetchResult.TIMEOUT, FetchResult.CONNECT)
+from hasura_kc_auth.keycloak.realm_reader import ServiceAccount
+from hasura_kc_auth.wiring import warnings_about
 
 
-def check(
+def check(  # noqa: PLR0913, PLR0917 - one for each option
     config: ConfigOption = None,
     online: Annotated[
-        bool, typer.Option("--online", help="Fetch each issuer's keys as the service would.")
+        bool,
+        typer.Option("--online", help="Ask each issuer: its keys, its name, its clock."),
     ] = False,
+    issuer: Annotated[
+        str, typer.Option(metavar="URL", help="With --online: ask this one of the issuers alone.")
+    ] = "",
+    client_id: Annotated[
+        str,
+        typer.Option(
+            metavar="ID",
+            help="With --online: a service account with view-clients and query-clients, to read "
+            "the realm's clients and scopes as well.",
+        ),
+    ] = "",
+    client_secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file that holds its secret.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Validate the settings: every problem at once, naming the setting, and what is dangerous.
 
-    Exit 0: fine (warnings are printed). 1: an issuer's discovery or keys do not fit. 2: the
-    settings are not valid. 3: an issuer could not be reached.
+    With --online it also names what in Keycloak will make tokens fail: full scope allowed, an org's
+    scope assigned as default, a missing audience, roles that a scope does not map, a clock that
+    differs, and more.
+
+    Exit 0: fine (warnings are printed). 1: something in Keycloak does not fit. 2: the settings or
+    the options are not valid. 3: an issuer could not be reached, or its realm not be read.
     """
     settings = settings_or_exit(config, as_json=as_json)
+    if not online and (issuer or client_id or client_secret_file is not None):
+        _refuse("--issuer, --client-id and --client-secret-file: need --online")
+    issuers = _chosen(settings, issuer)
+    account = _account(client_id, client_secret_file)
+    if account is not None and len(issuers) > 1:
+        # A secret is for one realm: another one, perhaps of somebody else, must not be told it.
+        _refuse("--client-id: there are several issuers; say by --issuer whose account it is")
     warnings = warnings_about(settings)
-    results = run(_ask_issuers(settings)) if online else {}
+    reports = run(look(settings, issuers, account)) if online else []
     if as_json:
-        issuers = {issuer: {"result": it, "detail": text} for issuer, (it, text) in results.items()}
-        print(json.dumps({"problems": [], "warnings": warnings, "issuers": issuers}))
+        print(json.dumps(_as_object(warnings, reports)))
     else:
-        _print(settings, warnings, results)
-    outcomes = {result for result, _ in results.values()}
-    if outcomes.intersection(_UNREACHABLE):
-        raise typer.Exit(Exit.CANNOT_TELL)
-    raise typer.Exit(Exit.NO if outcomes - {FetchResult.OK} else Exit.YES)
+        _print(settings, warnings, reports)
+    raise typer.Exit(_exit_code(reports))
 
 
-Results = dict[str, tuple[FetchResult, str]]
+def _chosen(settings: Settings, name: str) -> tuple[IssuerSettings, ...]:
+    chosen = tuple(it for it in settings.issuers if name in ("", it.issuer))
+    if not chosen:
+        _refuse("--issuer: is none of `issuers`")
+    return chosen
 
 
-def _print(settings: Settings, warnings: list[str], results: Results) -> None:
+def _account(client_id: str, secret_file: Path | None) -> ServiceAccount | None:
+    if not client_id and secret_file is None:
+        return None
+    if not client_id or secret_file is None:
+        _refuse("--client-id and --client-secret-file: go together")
+    try:
+        secret = secret_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        _refuse("--client-secret-file: cannot be read")
+    if not secret:
+        _refuse("--client-secret-file: is empty")
+    return ServiceAccount(client_id, secret)
+
+
+def _refuse(problem: str) -> NoReturn:
+    typer.echo(problem, err=True)
+    raise typer.Exit(Exit.USAGE) from None
+
+
+def _exit_code(reports: list[IssuerReport]) -> Exit:
+    if any(report.unknown for report in reports):
+        return Exit.CANNOT_TELL
+    return Exit.YES if all(report.fits for report in reports) else Exit.NO
+
+
+def _print(settings: Settings, warnings: list[str], reports: list[IssuerReport]) -> None:
     typer.echo(f"settings are valid: {len(settings.issuers)} issuer(s)")
     for warning in warnings:
         typer.secho(f"warning: {warning}", fg="yellow", err=True)
-    for issuer, (result, text) in results.items():
-        typer.secho(f"{issuer}: {text}", fg="green" if result is FetchResult.OK else "red")
+    for report in reports:
+        typer.secho(f"{report.issuer}: {report.detail}", fg="green" if report.fits else "red")
+        for fault in report.faults:
+            typer.secho(f"  {_printable(fault)}", fg="red")
 
 
-async def _ask_issuers(settings: Settings) -> Results:
-    sources = [key_source(issuer) for issuer in settings.issuers]
-    answers = await asyncio.gather(*(_ask(it, settings.keys.timeout) for it in sources))
-    return {source.issuer: answer for source, answer in zip(sources, answers, strict=True)}
+def _printable(text: str) -> str:
+    """Names are the realm's: what they hold must not steer the terminal of who reads them."""
+    return "".join(it if it.isprintable() else "\N{REPLACEMENT CHARACTER}" for it in text)
 
 
-async def _ask(source: KeySource, timeout: float) -> tuple[FetchResult, str]:  # noqa: ASYNC109
-    try:
-        async with asyncio.timeout(timeout), client_session(source.tls) as session:
-            keys = await fetch_key_set(session, source)
-    except TimeoutError:
-        return FetchResult.TIMEOUT, "no answer within keys.timeout"
-    except FetchFailed as failure:
-        return failure.result, f"{failure.detail} ({failure.result})"
-    usable = ", ".join(sorted({name for key in keys.values() for name in key.verifiers}))
-    return FetchResult.OK, f"{len(keys)} usable key(s) for {usable}"
+def _as_object(warnings: list[str], reports: list[IssuerReport]) -> dict[str, object]:
+    return {
+        "problems": [],
+        "warnings": warnings,
+        "issuers": {
+            it.issuer: {"result": it.result, "detail": it.detail, "faults": it.faults}
+            for it in reports
+        },
+    }

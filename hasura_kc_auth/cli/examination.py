@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 
 from hasura_kc_auth.authenticator import Authenticator
 from hasura_kc_auth.cli.advice import ADVICE
+from hasura_kc_auth.cli.org_advice import about_orgs, named
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.orgs import OrgEvidence, weigh
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.rules import (
     CLAIM_RULES,
+    INTROSPECTION_FACTS,
+    INTROSPECTION_RULES,
     KEY_FACTS,
     ORDER,
     REQUEST_FACTS,
     TOKEN_RULES,
     Case,
     Fact,
+    Rule,
     Submission,
     admit,
     walk,
@@ -42,6 +45,7 @@ _MEANINGLESS_AFTER: dict[Code, tuple[Code, ...]] = {
     Code.AMBIGUOUS_ORG: _ORGS[:2],
     Code.NO_ROLE: _ORGS,
     Code.ROLE_NOT_GRANTED: (*_ORGS, Code.NO_ROLE),
+    Code.STEP_UP_REQUIRED: (*_ORGS, Code.NO_ROLE, Code.ROLE_NOT_GRANTED),
 }
 
 
@@ -88,21 +92,34 @@ async def _retrace(authenticator: Authenticator, request: Request, found: Examin
     claims = await authenticator.verify(found.token, issuer)
     found.seen += KEY_FACTS
     found.case = authenticator.open_case(claims, request, issuer)
-    broken = list(walk(CLAIM_RULES, found.case))
+    try:
+        claims = await authenticator.complete(claims, request, issuer)
+    except Denied as denied:
+        if denied.code in {fact.code for fact in INTROSPECTION_FACTS}:
+            raise
+        # Keycloak is not asked about such a token: its own claims are all that there is to see.
+        _look_at(found.case, INTROSPECTION_RULES, found)
+        return
+    found.seen += INTROSPECTION_FACTS
+    found.case = authenticator.open_case(claims, request, issuer)
+    _look_at(found.case, CLAIM_RULES, found)
+
+
+def _look_at(case: Case, rules: tuple[Rule[Case], ...], found: Examination) -> None:
+    broken = list(walk(rules, case))
     codes = {rule.code for rule in broken}
-    found.seen += (
-        it for it in CLAIM_RULES if codes.isdisjoint(_MEANINGLESS_AFTER.get(it.code, ()))
-    )
+    found.seen += (it for it in rules if codes.isdisjoint(_MEANINGLESS_AFTER.get(it.code, ())))
     found.broken += (it for it in broken if it in found.seen)
 
 
 def note_failure(found: Examination, denied: Denied) -> None:
     """Mark the step that stopped the way; what comes before it in its group has held."""
-    group = REQUEST_FACTS if found.token is None else KEY_FACTS
-    codes = [fact.code for fact in group]
-    if denied.code in codes:
-        found.seen += group[: codes.index(denied.code) + 1]
-        found.broken.append(group[codes.index(denied.code)])
+    for group in (REQUEST_FACTS, KEY_FACTS, INTROSPECTION_FACTS):
+        codes = [fact.code for fact in group]
+        if denied.code in codes and group[0] not in found.seen:
+            found.seen += group[: codes.index(denied.code) + 1]
+            found.broken.append(group[codes.index(denied.code)])
+            return
 
 
 def reasons(found: Examination) -> list[str]:
@@ -118,6 +135,7 @@ def reasons(found: Examination) -> list[str]:
         Code.AMBIGUOUS_ORG: _about_choice,
         Code.NO_ROLE: _about_roles,
         Code.ROLE_NOT_GRANTED: _about_roles,
+        Code.STEP_UP_REQUIRED: _about_level,
         Code.WRONG_AUDIENCE: _about_audience,
     }.get(code)
     words = list(special(found)) if special else []
@@ -144,50 +162,26 @@ def _about_audience(found: Examination) -> Iterator[str]:
 
 
 def _about_orgs(found: Examination) -> Iterator[str]:
-    case = found.case
-    if case is None:
-        return
-    evidence = weigh(case.claims, case.issuer)
-    yield f"The token's scope is {case.claims.get('scope')!r}."
-    if case.orgs:
-        yield f"It holds {_named(case, case.orgs)}."
-    if not evidence:
-        yield (
-            "There is no resource_access at all: no org's scope was asked for, or Keycloak dropped "
-            "it in silence since the user has no role in that org, or the scope maps no roles "
-            "(Client scopes, the scope, Scope), or the frontend lacks the default scope `roles`."
-        )
-    for it in evidence:
-        yield from _about_evidence(it, case.issuer.org.scope_of(it.org))
-
-
-def _about_evidence(it: OrgEvidence, scope: str) -> Iterator[str]:
-    if not it.admitted:
-        yield f"{it.org!r} cannot be an org: Keycloak's own, a frontend, or kept out by `org`."
-    elif it.has_role and not it.in_scope:
-        yield (
-            f"Roles of {it.org!r} are in the token, but its scope {scope!r} is not. Either the "
-            "frontend has Full scope allowed on (Keycloak, Clients, the frontend, Client scopes, "
-            "its dedicated scope, Scope), or a composite role leads there: turn it off and ask for "
-            "the scope. Or the scope has `Include in token scope` off (Client scopes, the scope). "
-            "Or the realm names its scopes otherwise than `org.scope` says."
-        )
-    elif it.in_scope and not it.has_role:
-        yield f"The scope of {it.org!r} is there, but no role of that org."
-    elif it.in_scope and not it.in_audience:
-        yield f"{it.org!r} is not in aud: the default scope `roles` lacks its Audience Resolve."
+    if found.case is not None:
+        yield from about_orgs(found.case)
 
 
 def _about_choice(found: Examination) -> Iterator[str]:
     if found.case is not None:
-        yield f"The token holds {_named(found.case, found.case.orgs)}."
+        yield f"The token holds {named(found.case)}."
+        if not found.case.grants.selectable:
+            yield (
+                "It was asked for by `organization` or `organization:*`, which names none of them: "
+                "ask for organization:ALIAS."
+            )
 
 
 def _about_roles(found: Examination) -> Iterator[str]:
+    if found.case is not None and found.case.org is not None:
+        held = ", ".join(found.case.held) or "none that is allowed"
+        yield f"Roles held in {found.case.org.id!r}: {held}."
+
+
+def _about_level(found: Examination) -> Iterator[str]:
     if found.case is not None:
-        held = ", ".join(found.case.roles) or "none that is allowed"
-        yield f"Roles held in {found.case.org!r}: {held}."
-
-
-def _named(case: Case, orgs: tuple[str, ...]) -> str:
-    return " and ".join(case.issuer.qualified(org) for org in orgs)
+        yield f"The token's acr is {found.case.claims.get('acr')!r}."

@@ -20,7 +20,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import ROLE_HEADER, Request, read_request
 from hasura_kc_auth.keycloak.jwks import IssuerKeys, RealmKeys
-from hasura_kc_auth.wiring import SYSTEM_CLOCKS, key_source, key_times
+from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Completers, key_source, key_times
 
 _HEADER_NAME = re.compile(r"^authorization:", re.IGNORECASE)
 _MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[dim]·[/dim]"}
@@ -65,9 +65,13 @@ async def _examine(settings: Settings, text: str, org: str, role: str) -> Examin
             for issuer in settings.issuers
         }
     )
+    completers = Completers(settings, SYSTEM_CLOCKS, lambda *_: None)
     await keys.start()
+    await completers.start()
     try:
-        authenticator = Authenticator(policy_of(settings), keys, SYSTEM_CLOCKS.wall)
+        authenticator = Authenticator(
+            policy_of(settings), keys, SYSTEM_CLOCKS.wall, completers.completions
+        )
         return await examine(authenticator, _request(settings, text, org, role))
     except Denied as denied:
         found = Examination(denied=denied)
@@ -75,6 +79,7 @@ async def _examine(settings: Settings, text: str, org: str, role: str) -> Examin
         return found
     finally:
         await keys.stop()
+        await completers.stop()
 
 
 def _request(settings: Settings, text: str, org: str, role: str) -> Request:

@@ -13,7 +13,7 @@ from hasura_kc_auth.cli.running import (
     settings_or_exit,
 )
 from hasura_kc_auth.config.settings import Settings
-from hasura_kc_auth.wiring import ListenFailed, Service
+from hasura_kc_auth.wiring import Service, StartFailed
 
 _STDOUT = 1
 
@@ -28,7 +28,7 @@ def serve(config: ConfigOption = None) -> None:
     settings = settings_or_exit(config)
     try:
         run_and_leave(_serve(settings))
-    except ListenFailed as error:
+    except StartFailed as error:
         typer.echo(f"configuration: {error}", err=True)
         raise typer.Exit(Exit.USAGE) from None
 

@@ -42,6 +42,10 @@ class RoleSettings(Section):
     )
     map: dict[str, str] = Field({}, description="Keycloak role -> Hasura role.")
 
+    acr: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        {}, description="Hasura role -> the `acr` values with one of which alone it is held."
+    )
+
     @field_validator("allowed")
     @classmethod
     def _are_hasura_roles(cls, allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,6 +63,15 @@ class RoleSettings(Section):
         if not targets <= set(info.data.get("allowed", targets)):
             raise ValueError("leads to a role that is not in roles.allowed")
         return mapping
+
+    @field_validator("acr")
+    @classmethod
+    def _is_about_allowed_roles(
+        cls, acr: dict[str, tuple[str, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[str, ...]]:
+        if not acr.keys() <= set(info.data.get("allowed", acr)):
+            raise ValueError("names a role that is not in roles.allowed")
+        return acr
 
 
 def _check_variable_names(names: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     Field,
     FilePath,
+    SecretStr,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -18,10 +19,15 @@ from pydantic import (
 )
 from yarl import URL
 
-from hasura_kc_auth.config.sections import Section, insecure_transport, is_loopback
+from hasura_kc_auth.config.sections import (
+    Section,
+    insecure_transport,
+    is_loopback,
+    read_secret,
+)
 from hasura_kc_auth.config.units import Seconds
 from hasura_kc_auth.core.keys import SUPPORTED_ALGORITHMS
-from hasura_kc_auth.core.policy import KEYCLOAK_CLIENTS, STANDARD_SCOPES
+from hasura_kc_auth.core.policy import KEYCLOAK_CLIENTS, STANDARD_SCOPES, OrgRoles, OrgSource
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _GLOB = frozenset("*?[")
@@ -60,13 +66,60 @@ Algorithm = Annotated[
 ]
 
 
+# Which of an org's settings each carrier looks at.
+_CARRIER_FIELDS: dict[OrgSource, set[str]] = {
+    "client-scope": {"scope"},
+    "organization": {"roles", "client", "realm_roles", "id"},
+    "claim": {"claim"},
+}
+# What Keycloak's own mappers write into an entry, over an attribute of that name.
+_WRITTEN_BY_MAPPERS = frozenset({"id", "groups", "realm_access", "resource_access"})
+
+
 class OrgSettings(Section):
     """How an org is named in an issuer's tokens."""
 
-    from_: Literal["client-scope"] = Field("client-scope", alias="from")
+    from_: OrgSource = Field("client-scope", alias="from", description="How tokens carry the org.")
     scope: str = Field("{org}", description="How an org's scope is named; {org} is its client id.")
+    claim: str | None = Field(None, min_length=1, description="For claim: dotted path of the org.")
+    roles: OrgRoles = Field("nested", description="For organization: where its roles are.")
+    client: str | None = Field(None, min_length=1, description="For nested roles: of this client.")
+    realm_roles: bool = Field(default=False, description="For nested roles: realm roles as well.")
+    id: str = Field(
+        "alias",
+        pattern=r"^(alias|id|attribute:.{1,64})$",
+        description="For organization: what X-Hasura-Org-Id is: alias, id or attribute:NAME.",
+    )
     only: tuple[str, ...] = Field((), description="If not empty: only these orgs (globs).")
     deny: tuple[str, ...] = Field((), description="Orgs cut off now (globs).")
+
+    @model_validator(mode="after")
+    def _fits_the_carrier(self) -> Self:
+        mine = _CARRIER_FIELDS[self.from_]
+        foreign = self.model_fields_set & set().union(*_CARRIER_FIELDS.values()) - mine
+        if foreign:
+            raise ValueError(f"`{min(foreign)}` says nothing where `from` is {self.from_}")
+        if self.from_ == "claim" and self.claim is None:
+            raise ValueError("`claim` is required where `from` is claim")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_where_the_roles_are(self) -> Self:
+        from_client_or_realm = self.client is not None or self.realm_roles
+        if self.roles != "nested" and from_client_or_realm:
+            raise ValueError("`client` and `realm_roles` go with nested roles only")
+        nested = self.from_ == "organization" and self.roles == "nested"
+        if nested and not from_client_or_realm:
+            raise ValueError("`client` or `realm_roles` is required for nested roles")
+        return self
+
+    @field_validator("id")
+    @classmethod
+    def _is_the_orgs_own(cls, id_from: str) -> str:
+        _, _, attribute = id_from.partition(":")
+        if attribute in _WRITTEN_BY_MAPPERS:
+            raise ValueError("names an attribute that Keycloak's mappers write over")
+        return id_from
 
     @field_validator("scope")
     @classmethod
@@ -85,6 +138,34 @@ class OrgSettings(Section):
         return only
 
 
+class IntrospectionSettings(Section):
+    """How tokens are completed that Keycloak tells little in."""
+
+    client_id: str = Field(min_length=1, description="A confidential client, in the tokens' aud.")
+    client_secret: SecretStr | None = None
+    client_secret_file: FilePath | None = None
+    when: Literal["lightweight", "always"] = "lightweight"
+    ttl: Seconds = Field(30.0, ge=1, le=300, description="How long an answer is believed.")
+    url: str | None = Field(None, description="Default: beside jwks_uri, or below the issuer.")
+
+    @field_validator("url")
+    @classmethod
+    def _url_transport(cls, url: str | None, info: ValidationInfo) -> str | None:
+        return None if url is None else check_transport(url, info)
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if (self.client_secret is None) == (self.client_secret_file is None):
+            raise ValueError("must have either `client_secret` or `client_secret_file`")
+        read_secret(self.client_secret, self.client_secret_file)
+        return self
+
+    @property
+    def secret(self) -> str:
+        """Return the secret itself. Raises ValueError where its file has gone meanwhile."""
+        return read_secret(self.client_secret, self.client_secret_file)
+
+
 class IssuerSettings(Section):
     """One Keycloak realm."""
 
@@ -101,6 +182,7 @@ class IssuerSettings(Section):
     leeway: Seconds = Field(30.0, description="Tolerance for clocks that differ; at most 120s.")
     namespace: str | None = Field(None, description="Prefix of org and user ids, as in eu/acme.")
     org: OrgSettings = OrgSettings()
+    introspection: IntrospectionSettings | None = None
 
     _transport = field_validator("issuer")(check_transport)
 
@@ -143,6 +225,15 @@ class IssuerSettings(Section):
         return namespace
 
     @model_validator(mode="after")
+    def _has_an_audience(self) -> Self:
+        if self.org.from_ == "organization" and not self.audiences:
+            raise ValueError(
+                "audiences is required where org.from is organization: organizations put none of "
+                "their own into `aud`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_orgs_that_can_be(self) -> Self:
         if not set(self.clients).isdisjoint(self.org.only):
             raise ValueError("org.only holds one of `clients`: a frontend is never an org")
@@ -153,6 +244,11 @@ def check_namespaces(issuers: tuple[IssuerSettings, ...]) -> None:
     spaces = [issuer.namespace for issuer in issuers if issuer.namespace is not None]
     literals = [org for issuer in issuers if issuer.namespace is None for org in issuer.org.only]
     for issuer in issuers:
+        if issuer.namespace is None and issuer.org.id != "alias":
+            # `only` has aliases: what a realm's admin writes into an attribute is not held by it.
+            raise ValueError(
+                "where there are several, each with another `org.id` than alias needs a `namespace`"
+            )
         named = issuer.org.only and not any(_GLOB & set(org) for org in issuer.org.only)
         if issuer.namespace is None and not named:
             raise ValueError(

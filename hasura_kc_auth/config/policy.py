@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hasura_kc_auth.config.answers import SessionSettings
-from hasura_kc_auth.config.issuers import IssuerSettings
+from hasura_kc_auth.config.issuers import IssuerSettings, OrgSettings
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.policy import (
     AnonymousPolicy,
@@ -25,7 +25,11 @@ def policy_of(settings: Settings) -> Policy:
     anonymous = settings.anonymous
     return Policy(
         issuers={issuer.issuer: _issuer(issuer) for issuer in settings.issuers},
-        roles=RolePolicy(settings.roles.allowed, settings.roles.map),
+        roles=RolePolicy(
+            settings.roles.allowed,
+            settings.roles.map,
+            {role: frozenset(levels) for role, levels in settings.roles.acr.items()},
+        ),
         session=_session(settings.session),
         anonymous=AnonymousPolicy(anonymous.role, anonymous.variables) if anonymous else None,
     )
@@ -39,7 +43,21 @@ def _issuer(settings: IssuerSettings) -> IssuerPolicy:
         algorithms=frozenset(settings.algorithms),
         leeway=settings.leeway,
         namespace=settings.namespace,
-        org=OrgPolicy(settings.org.scope, settings.org.only, settings.org.deny),
+        org=_org(settings.org),
+    )
+
+
+def _org(settings: OrgSettings) -> OrgPolicy:
+    return OrgPolicy(
+        source=settings.from_,
+        scope=settings.scope,
+        claim=() if settings.claim is None else claim_path(settings.claim),
+        roles=settings.roles,
+        client=settings.client or "",
+        realm_roles=settings.realm_roles,
+        id_from=settings.id,
+        only=settings.only,
+        deny=settings.deny,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationInfo
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, SecretStr, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from typing_extensions import override
 
@@ -45,6 +46,20 @@ def is_loopback(host: str) -> bool:
 def insecure_transport(info: ValidationInfo) -> bool:
     """Whether the operator has allowed plain HTTP across a network."""
     return bool((info.context or {}).get(INSECURE_TRANSPORT))
+
+
+def read_secret(written: SecretStr | None, file: Path | None) -> str:
+    """Return a secret that is written out, or else what its file holds. Raises ValueError."""
+    if written is not None:
+        text = written.get_secret_value()
+    else:
+        try:
+            text = Path(file or "").read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("its file must be readable text") from None
+    if not text:
+        raise ValueError("must not be empty")
+    return text
 
 
 def check_hasura_role(role: str) -> str:

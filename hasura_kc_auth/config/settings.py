@@ -7,19 +7,23 @@ from typing import Literal, Self
 
 from pydantic import (
     Field,
+    FilePath,
+    SecretStr,
     field_validator,
     model_validator,
 )
+from yarl import URL
 
 from hasura_kc_auth.config.answers import AnonymousSettings, RoleSettings, SessionSettings
 from hasura_kc_auth.config.issuers import IssuerSettings, check_namespaces
 from hasura_kc_auth.config.listeners import ManagementSettings, WebhookSettings
-from hasura_kc_auth.config.sections import Section
+from hasura_kc_auth.config.sections import Section, read_secret
 from hasura_kc_auth.config.units import Seconds
 from hasura_kc_auth.core.request import ROLE_HEADER
 
 _DAY = 24 * 3600.0
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_DATABASE = re.compile(r"/?[0-9]{0,4}")
 
 
 class KeySettings(Section):
@@ -44,6 +48,34 @@ class CacheSettings(Section):
     ttl: Seconds = Field(60.0, description="How long a withdrawn key may still be believed.", gt=0)
 
 
+class SharedSettings(Section):
+    """What replicas share: introspection answers."""
+
+    url: SecretStr | None = Field(None, description="redis:// or rediss://; Redis or Valkey.")
+    url_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _has_one_url(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("must have either `url` or `url_file`")
+        text = self.secret_url
+        try:
+            url = URL(text)
+            host = url.host
+        except ValueError:  # whose words hold what was written
+            raise ValueError("must be a URL") from None
+        if url.scheme not in ("redis", "rediss") or not host:
+            raise ValueError("must begin with redis:// or rediss:// and a host")
+        if not _DATABASE.fullmatch(url.path) or url.query_string or url.fragment:
+            raise ValueError("must end with the host, its port or a database's number, as in /0")
+        return self
+
+    @property
+    def secret_url(self) -> str:
+        """Return the address, which may hold a password. Raises ValueError."""
+        return read_secret(self.url, self.url_file)
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -61,6 +93,7 @@ class Settings(Section):
     management: ManagementSettings = ManagementSettings()
     keys: KeySettings = KeySettings()
     cache: CacheSettings = CacheSettings()
+    shared: SharedSettings | None = None
     log: LogSettings = LogSettings()
     insecure_transport: bool = Field(
         default=False, description="Allow plain HTTP to Keycloak and from Hasura across a network."

@@ -56,8 +56,8 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-class _NoSettings(Exception):
-    """What a file holds is no settings. The text holds nothing of it."""
+class NotReadable(Exception):
+    """What a file holds cannot be read. The text holds nothing of it."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -67,12 +67,12 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if len(set(map(str, keys))) != len(keys):
-            raise _NoSettings(f"line {node.start_mark.line + 1}: a key stands here twice")
+            raise NotReadable(f"line {node.start_mark.line + 1}: a key stands here twice")
         return super().construct_mapping(node, deep)
 
 
 def _refuse_binary(_loader: _StrictLoader, node: yaml.Node) -> NoReturn:
-    raise _NoSettings(f"line {node.start_mark.line + 1}: binary data is no setting")
+    raise NotReadable(f"line {node.start_mark.line + 1}: binary data is no setting")
 
 
 _StrictLoader.add_constructor("tag:yaml.org,2002:binary", _refuse_binary)
@@ -85,7 +85,7 @@ def _read_file(file: Path, problems: list[str]) -> Tree:
         problems.append(f"{file}: cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         problems.append(f"{file}: is not UTF-8")
-    except _NoSettings as error:
+    except NotReadable as error:
         problems.append(f"{file}: {error}")
     else:
         return tree
@@ -93,20 +93,24 @@ def _read_file(file: Path, problems: list[str]) -> Tree:
 
 
 def _parse(text: str) -> Tree:
-    """Raise _NoSettings in words of our own: the loader's may hold what stands in the file."""
+    tree = parse_yaml(text)
+    if tree is not None and not isinstance(tree, dict):
+        raise NotReadable("must hold settings by name, as in `roles: …`")
+    return tree or {}
+
+
+def parse_yaml(text: str) -> Any:  # noqa: ANN401 - what YAML can hold
+    """Read strictly. Raises NotReadable in words of our own: the loader's may hold the text."""
     try:
-        tree = yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
-    except _NoSettings:
+        return yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
+    except NotReadable:
         raise
     except yaml.MarkedYAMLError as error:
         kind = type(error).__name__.removesuffix("Error").lower()
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise _NoSettings(f"{line}is not YAML that settings can be in ({kind})") from error
+        raise NotReadable(f"{line}is not YAML that can be read here ({kind})") from error
     except Exception as error:  # the loader raises whatever a bad value makes it stumble on
-        raise _NoSettings("is not YAML that settings can be in") from error
-    if tree is not None and not isinstance(tree, dict):
-        raise _NoSettings("must hold settings by name, as in `roles: …`")
-    return tree or {}
+        raise NotReadable("is not YAML that can be read here") from error
 
 
 def _merge_environment(

@@ -23,6 +23,40 @@ def claim_at(claims: Mapping[str, Json], path: ClaimPath) -> Json:
     return value
 
 
+def scopes_of(claims: Mapping[str, Json]) -> frozenset[str]:
+    """Return the names in `scope` (RFC 6749, section 3.3); Keycloak keeps no order in it."""
+    scope = claims.get("scope")
+    return frozenset(scope.split(" ")) if isinstance(scope, str) else frozenset()
+
+
+def audience_of(claims: Mapping[str, Json]) -> frozenset[str]:
+    """Return `aud`, a string or a list of strings (RFC 7519, 4.1.3); empty where it is neither."""
+    audience = claims.get("aud")
+    values = [audience] if isinstance(audience, str) else audience
+    return frozenset(values) if is_list_of_strings(values) else frozenset()
+
+
+def object_at(holder: Mapping[str, Json], key: str) -> Mapping[str, Json]:
+    """Return the object under a key; an empty one where there is none."""
+    value = holder.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def roles_in(entry: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return `roles` of an entry as Keycloak writes it; empty where it is no list of strings."""
+    roles = entry.get("roles")
+    return tuple(roles) if is_list_of_strings(roles) else ()
+
+
+def client_roles(claims: Mapping[str, Json], client: str) -> tuple[str, ...]:
+    """Return the roles under `resource_access[client]`, and no others."""
+    return roles_in(object_at(object_at(claims, "resource_access"), client))
+
+
+def is_list_of_strings(value: Json) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(type(item) is str and item for item in value)
+
+
 def is_id(value: Json) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= _MAX_ID and value.isprintable()
 

@@ -18,6 +18,8 @@ class Code(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     UNKNOWN_KEY = "unknown_key"
     BAD_SIGNATURE = "bad_signature"
+    INTROSPECTION_UNAVAILABLE = "introspection_unavailable"
+    INACTIVE_TOKEN = "inactive_token"
     MISSING_CLAIM = "missing_claim"
     SENDER_CONSTRAINED = "sender_constrained"
     EXPIRED = "expired"
@@ -29,6 +31,7 @@ class Code(StrEnum):
     AMBIGUOUS_ORG = "ambiguous_org"
     NO_ROLE = "no_role"
     ROLE_NOT_GRANTED = "role_not_granted"
+    STEP_UP_REQUIRED = "step_up_required"
     INTERNAL_ERROR = "internal_error"
 
     @property
@@ -37,7 +40,7 @@ class Code(StrEnum):
         return self in _UNDECIDED
 
 
-_UNDECIDED = frozenset({Code.KEYS_UNAVAILABLE, Code.INTERNAL_ERROR})
+_UNDECIDED = frozenset({Code.KEYS_UNAVAILABLE, Code.INTROSPECTION_UNAVAILABLE, Code.INTERNAL_ERROR})
 
 
 class Denied(Exception):

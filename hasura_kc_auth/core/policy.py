@@ -45,15 +45,32 @@ HASURA_ADMIN = "admin"
 Values = Literal["text", "json"]
 """text: every value a string, lists as Postgres array literals (Hasura v2); json: native (v3)."""
 
+OrgSource = Literal["client-scope", "organization", "claim"]
+"""Which carrier an issuer's realm uses: how its tokens tell the chosen org."""
+
+OrgRoles = Literal["nested", "groups", "client"]
+"""Where an organization's roles are: in its entry by client, in its entry's group paths, or in
+`resource_access` under a client named like its alias."""
+
 ClaimPath = tuple[str, ...]
 """The keys from a token's top level down to one claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrgPolicy:
-    """How an org is named in this issuer's tokens, and which ones count."""
+    """How an org is carried in this issuer's tokens, and which ones count.
 
+    `scope` is for the carrier client-scope; `claim` for claim; `roles`, `client`, `realm_roles` and
+    `id_from` (alias, id or attribute:NAME) for organization.
+    """
+
+    source: OrgSource = "client-scope"
     scope: str = "{org}"
+    claim: ClaimPath = ()
+    roles: OrgRoles = "nested"
+    client: str = ""
+    realm_roles: bool = False
+    id_from: str = "alias"
     only: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
 
@@ -73,6 +90,8 @@ class RolePolicy:
 
     allowed: tuple[str, ...]
     mapping: Mapping[str, str] = field(default_factory=dict)
+    acr: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Hasura role -> the authentication levels with one of which alone it is held."""
 
     def __post_init__(self) -> None:
         if HASURA_ADMIN in self.allowed:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from hasura_kc_auth.core.claims import claim_at, is_id, is_number
+from hasura_kc_auth.core.claims import audience_of, claim_at, is_id, is_number
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.orgs import audience_of, granted_orgs, hasura_roles
+from hasura_kc_auth.core.grants import Grant, Grants
+from hasura_kc_auth.core.orgs import choose_org, granted_orgs, hasura_roles
 from hasura_kc_auth.core.policy import IssuerPolicy, Policy
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.token import UnverifiedToken, VerifiedClaims
@@ -40,15 +41,20 @@ class Rule(Fact, Generic[Subject]):
 
 
 class Case(NamedTuple):
-    """Verified claims on trial: everything the claim rules look at."""
+    """Verified claims on trial: everything the claim rules look at.
+
+    `grants`: the orgs proven; `org`: the one chosen. `held`: the allowed Hasura roles held in it,
+    of which `roles` are those that this authentication is strong enough for.
+    """
 
     claims: VerifiedClaims
     request: Request
     policy: Policy
     issuer: IssuerPolicy
     now: float
-    orgs: tuple[str, ...]
-    org: str | None
+    grants: Grants
+    org: Grant | None
+    held: tuple[str, ...]
     roles: tuple[str, ...]
 
 
@@ -59,17 +65,18 @@ def open_case(
 
     `now`: seconds since the epoch, by the wall clock.
     """
-    orgs = granted_orgs(claims, issuer)
-    org = choose_org(orgs, request.org, issuer)
-    roles = hasura_roles(claims, org, policy.roles) if org is not None else ()
-    return Case(claims, request, policy, issuer, now, orgs, org, roles)
+    grants = granted_orgs(claims, issuer)
+    org = choose_org(grants, request.org, issuer)
+    held = hasura_roles(org, policy.roles) if org is not None else ()
+    roles = tuple(role for role in held if _is_strong_enough(role, claims, policy))
+    return Case(claims, request, policy, issuer, now, grants, org, held, roles)
 
 
-def choose_org(orgs: tuple[str, ...], wish: str, issuer: IssuerPolicy) -> str | None:
-    """Return the one org this request acts for. Nothing is guessed."""
-    if wish:
-        return next((org for org in orgs if issuer.qualified(org) == wish), None)
-    return orgs[0] if len(orgs) == 1 else None
+def _is_strong_enough(role: str, claims: VerifiedClaims, policy: Policy) -> bool:
+    """Whether the authentication's level (`acr`) is one that this role asks for, if it does."""
+    levels = policy.roles.acr.get(role)
+    acr = claims.get("acr")
+    return levels is None or (isinstance(acr, str) and acr in levels)
 
 
 class Submission(NamedTuple):
@@ -104,17 +111,25 @@ def _issuer(submission: Submission) -> IssuerPolicy | None:
     return submission.policy.issuers.get(issuer) if isinstance(issuer, str) else None
 
 
-def _has_required_claims(case: Case) -> bool:
+def _has_token_claims(case: Case) -> bool:
     claims = case.claims
     return (
         is_number(claims.get("exp"))
         and is_number(claims.get("iat"))
         and ("nbf" not in claims or is_number(claims["nbf"]))
-        and is_id(claims.get("sub"))
         and is_id(claims.get("azp"))
         and isinstance(claims.get("typ"), str)
-        and is_id(claim_at(claims, case.policy.session.user_id))
     )
+
+
+def _has_user(case: Case) -> bool:
+    user_id = claim_at(case.claims, case.policy.session.user_id)
+    return is_id(case.claims.get("sub")) and is_id(user_id)
+
+
+def _is_granted(case: Case) -> bool:
+    named = (case.issuer.qualified(grant.id) for grant in case.grants.orgs)
+    return case.request.org in named
 
 
 def _is_from_allowed_client(case: Case) -> bool:
@@ -153,9 +168,10 @@ TOKEN_RULES: tuple[Rule[Submission], ...] = (
 CLAIM_RULES: tuple[Rule[Case], ...] = (
     Rule(
         Code.MISSING_CLAIM,
-        "exp and iat are numbers; sub, azp and typ are strings; the user id is there",
-        _has_required_claims,
+        "exp and iat are numbers, azp and typ are strings",
+        _has_token_claims,
     ),
+    Rule(Code.MISSING_CLAIM, "sub and the user id are printable strings", _has_user),
     Rule(
         Code.SENDER_CONSTRAINED,
         "the token is not bound to a key of its sender (no cnf, typ is not DPoP)",
@@ -189,12 +205,12 @@ CLAIM_RULES: tuple[Rule[Case], ...] = (
     Rule(
         Code.NO_ORG,
         "an org's scope, a role in that org and the org in aud are all in the token",
-        lambda case: bool(case.orgs),
+        lambda case: bool(case.grants.orgs),
     ),
     Rule(
         Code.ORG_NOT_GRANTED,
         "the org that the request names is one of these",
-        lambda case: not case.request.org or case.org is not None,
+        lambda case: not case.request.org or _is_granted(case),
     ),
     Rule(
         Code.AMBIGUOUS_ORG,
@@ -204,15 +220,35 @@ CLAIM_RULES: tuple[Rule[Case], ...] = (
     Rule(
         Code.NO_ROLE,
         "one of the roles held in that org is allowed",
-        lambda case: bool(case.roles),
+        lambda case: bool(case.held),
     ),
     Rule(
         Code.ROLE_NOT_GRANTED,
         "the role that the request names is one of these",
-        lambda case: not case.request.role or case.request.role in case.roles,
+        lambda case: not case.request.role or case.request.role in case.held,
+    ),
+    Rule(
+        Code.STEP_UP_REQUIRED,
+        "the login was strong enough (acr) for the role that the request names, or for any",
+        lambda case: case.request.role in case.roles if case.request.role else bool(case.roles),
     ),
 )
 
+
+INTROSPECTION_RULES = tuple(
+    rule
+    for rule in CLAIM_RULES
+    if rule.holds is _has_token_claims
+    or rule.code
+    in (
+        Code.SENDER_CONSTRAINED,
+        Code.WRONG_TYPE,
+        Code.EXPIRED,
+        Code.NOT_YET_VALID,
+        Code.WRONG_CLIENT,
+    )
+)
+"""What a token must meet before Keycloak is asked about it: nothing is asked for strangers."""
 
 REQUEST_FACTS = (
     Fact(Code.MALFORMED_REQUEST, "the request is proper, and each wish is named once"),
@@ -225,7 +261,17 @@ KEY_FACTS = (
     Fact(Code.UNKNOWN_KEY, "the issuer publishes the key that the header's kid names"),
     Fact(Code.BAD_SIGNATURE, "the signature is right under that key and its algorithm"),
 )
-ORDER: tuple[Fact, ...] = (*REQUEST_FACTS, *TOKEN_RULES, *KEY_FACTS, *CLAIM_RULES)
+INTROSPECTION_FACTS = (
+    Fact(Code.INTROSPECTION_UNAVAILABLE, "Keycloak could be asked about it, where it must be"),
+    Fact(Code.INACTIVE_TOKEN, "Keycloak calls it active, where it is asked"),
+)
+ORDER: tuple[Fact, ...] = (
+    *REQUEST_FACTS,
+    *TOKEN_RULES,
+    *KEY_FACTS,
+    *INTROSPECTION_FACTS,
+    *CLAIM_RULES,
+)
 """Everything that must hold, in the order in which it is looked at."""
 
 
@@ -244,7 +290,7 @@ def admit(token: UnverifiedToken, policy: Policy) -> IssuerPolicy:
     return issuer
 
 
-def judge(case: Case) -> None:
-    """Raise Denied by the first of CLAIM_RULES that does not hold."""
-    for broken in walk(CLAIM_RULES, case):
+def judge(case: Case, rules: Iterable[Rule[Case]] = CLAIM_RULES) -> None:
+    """Raise Denied by the first of the rules that does not hold."""
+    for broken in walk(rules, case):
         raise Denied(broken.code, issuer=case.issuer.issuer)

@@ -27,7 +27,8 @@ class Session:
 
     `issuer`: the configured issuer, None for an anonymous session. `valid_from` and `valid_until`
     are the moments between which the rules let the token pass, leeway included; `expires_at` is its
-    `exp`. `max_age`: seconds, None to leave Cache-Control out.
+    `exp`. `max_age`: seconds, None to leave Cache-Control out. `fresh_for`: seconds for which
+    it may be remembered, where it rests on more than the token.
     """
 
     variables: Mapping[str, Json]
@@ -37,6 +38,7 @@ class Session:
     expires_at: float
     max_age: int | None
     rendered: bytes
+    fresh_for: float = inf
 
     def body(self, now: float) -> bytes:
         """Return the answer's body: only max-age is written anew.
@@ -51,10 +53,11 @@ class Session:
 
 def session_of(case: Case) -> Session:
     """Write the answer for a case that `judge` has let pass."""
-    policy = case.policy.session
+    policy, org = case.policy.session, case.org
+    assert org is not None  # noqa: S101 - for the type checker: the rule on the org has held
     role = case.request.role or case.roles[0]
     variables = {
-        ORG_ID: case.issuer.qualified(str(case.org)),
+        ORG_ID: case.issuer.qualified(org.id),
         ROLE: role,
         ALLOWED_ROLES: render(list(case.roles), policy.values),
         USER_ID: case.issuer.qualified(claim_at(case.claims, policy.user_id)),

@@ -8,12 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 
 from aiohttp import web
 from joserfc.errors import JoseError
 
 from hasura_kc_auth.core.strict_json import Json
+from hasura_kc_auth.devtools.introspection import (
+    CLIENT_SECRET,
+    CONFIDENTIAL_CLIENT,
+    ClientRefused,
+    Introspector,
+)
 from hasura_kc_auth.devtools.tokens import (
     FRONTEND,
     LIFESPAN,
@@ -41,7 +48,7 @@ _Form = Mapping[str, object]
 
 
 class Fault(StrEnum):
-    """What the issuer does to whoever fetches its discovery or its keys."""
+    """What the issuer does to whoever fetches its discovery or its keys, or introspects."""
 
     NONE = "none"
     DOWN = "down"
@@ -56,8 +63,9 @@ class Fault(StrEnum):
 class DevIssuer:
     """A Keycloak-shaped issuer on a loopback port.
 
-    `fetches` counts requests by document: `discovery`, `certs`, and `canary` for redirects that
-    somebody followed. `slow_seconds`: how long the fault `slow` takes.
+    `fetches` counts requests by document: `discovery`, `certs`, `introspect`, and `canary` for
+    redirects that somebody followed. `fault` is of the documents, `introspection_fault` of
+    introspection. `slow_seconds`: how long the fault `slow` takes.
     """
 
     def __init__(
@@ -69,13 +77,17 @@ class DevIssuer:
         slow_seconds: float = 10.0,
     ) -> None:
         self._clock = clock
-        self._orgs = tuple(orgs)
+        self.orgs = tuple(orgs)
         self._slow_seconds = slow_seconds
         self._runner: web.AppRunner | None = None
         self._hang = asyncio.Event()
         self.users = {user.name: user for user in users}
         self.keys = SigningKeys()
+        self.introspector = Introspector(
+            self.keys, {CONFIDENTIAL_CLIENT: CLIENT_SECRET, FRONTEND: None}
+        )
         self.fault = Fault.NONE
+        self.introspection_fault = Fault.NONE
         self.fetches: Counter[str] = Counter()
         self.port = 0
 
@@ -100,11 +112,17 @@ class DevIssuer:
 
     @property
     def maker(self) -> TokenMaker:
-        return TokenMaker(self.issuer, self.keys, self._orgs, self._clock)
+        return TokenMaker(self.issuer, self.keys, self.orgs, self._clock)
 
-    def login(self, name: str, scope: str = "openid") -> Tokens:
-        """Return what the token endpoint would. Raises KeyError, InvalidScope."""
-        return self.maker.issue(self.users[name], scope)
+    def login(self, name: str, scope: str = "openid", *, lightweight: bool = False) -> Tokens:
+        """Return what the token endpoint would. Raises KeyError, InvalidScope.
+
+        `lightweight`: the access token tells nothing of the user; introspection does.
+        """
+        tokens = self.maker.issue(self.users[name], scope)
+        if not lightweight:
+            return tokens
+        return replace(tokens, access=self.introspector.issue_lightweight(tokens.access))
 
     def _app(self) -> web.Application:
         realm = f"/realms/{REALM}"
@@ -112,6 +130,7 @@ class DevIssuer:
         app.router.add_get(f"{realm}/.well-known/openid-configuration", self._discovery)
         app.router.add_get(f"{realm}/protocol/openid-connect/certs", self._certs)
         app.router.add_post(f"{realm}/protocol/openid-connect/token", self._token)
+        app.router.add_post(f"{realm}/protocol/openid-connect/token/introspect", self._introspect)
         app.router.add_get("/dev/canary", self._canary)
         app.router.add_get("/dev/state", self._state)
         app.router.add_post("/dev/fault/{fault}", self._set_fault)
@@ -124,9 +143,10 @@ class DevIssuer:
             "issuer": self.issuer,
             "token_endpoint": f"{base}/token",
             "jwks_uri": f"{base}/certs",
+            "introspection_endpoint": f"{base}/token/introspect",
             "grant_types_supported": ["password", "refresh_token"],
             "id_token_signing_alg_values_supported": ["RS256", "HS256"],
-            "scopes_supported": ["openid", "profile", "email", "offline_access", *self._orgs],
+            "scopes_supported": ["openid", "profile", "email", "offline_access", *self.orgs],
         }
         return await self._publish("discovery", document, request)
 
@@ -136,12 +156,12 @@ class DevIssuer:
 
     async def _publish(self, name: str, document: Json, request: web.Request) -> web.StreamResponse:
         self.fetches[name] += 1
-        failure = await self._suffer(request)
+        failure = await self._suffer(request, self.fault)
         return failure or web.json_response(document, headers={"Cache-Control": "no-cache"})
 
-    async def _suffer(self, request: web.Request) -> web.Response | None:
-        """Return the answer that the current fault puts in the place of the document, if any."""
-        match self.fault:
+    async def _suffer(self, request: web.Request, fault: Fault) -> web.Response | None:
+        """Return the answer that a fault puts in the place of the right one, if any."""
+        match fault:
             case Fault.ERROR:
                 return web.Response(status=500, text="Internal Server Error")
             case Fault.GARBAGE:
@@ -157,6 +177,21 @@ class DevIssuer:
             case _:
                 pass
         return None
+
+    async def _introspect(self, request: web.Request) -> web.StreamResponse:
+        self.fetches["introspect"] += 1
+        failure = await self._suffer(request, self.introspection_fault)
+        if failure is not None:
+            return failure
+        form = await request.post()
+        try:
+            client = self.introspector.authenticate(request.headers.get("Authorization", ""), form)
+        except ClientRefused as refused:
+            return _oauth_error("invalid_request", str(refused), refused.status)
+        answer = self.introspector.introspect(
+            str(form.get("token", "")), client, self.maker, self.users, self._clock()
+        )
+        return web.json_response({} if self.introspection_fault is Fault.EMPTY else answer)
 
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -192,7 +227,7 @@ class DevIssuer:
         if form.get("scope") == "":
             raise InvalidScope
         asked = str(form.get("scope", original)).split(" ")
-        kept = [name for name in asked if name in original.split(" ") or name not in self._orgs]
+        kept = [name for name in asked if name in original.split(" ") or name not in self.orgs]
         return _token_response(self.maker.issue(user, " ".join(kept), refreshed=claims))
 
     async def _canary(self, _request: web.Request) -> web.Response:
@@ -204,10 +239,14 @@ class DevIssuer:
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         try:
-            self.fault = Fault(request.match_info["fault"])
+            fault = Fault(request.match_info["fault"])
         except ValueError:
             names = ", ".join(Fault)
             return web.json_response({"error": f"no such fault; there are: {names}"}, status=404)
+        if "introspection" in request.query:
+            self.introspection_fault = fault
+        else:
+            self.fault = fault
         return await self._state(request)
 
     async def _rotate(self, request: web.Request) -> web.Response:
@@ -228,6 +267,6 @@ def _token_response(tokens: Tokens) -> web.Response:
     return web.json_response(body | ({"id_token": tokens.identity} if tokens.identity else {}))
 
 
-def _oauth_error(error: str, description: str) -> web.Response:
-    status = 401 if error == "invalid_client" else 400
+def _oauth_error(error: str, description: str, status: int | None = None) -> web.Response:
+    status = status or (401 if error == "invalid_client" else 400)
     return web.json_response({"error": error, "error_description": description}, status=status)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 
 import aiohttp
@@ -56,11 +58,28 @@ def client_session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
 
 async def fetch_json(session: aiohttp.ClientSession, url: str) -> dict[str, Json]:
     """GET a JSON object. Raises FetchFailed, and TimeoutError by the caller's bound only."""
+    _, document = await ask_json(session.get(url, allow_redirects=False))
+    return document
+
+
+Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
+
+
+async def ask_json(
+    asked: Asked,
+    statuses: Collection[int] = (200,),
+    read: Callable[[bytes], dict[str, Json]] = decode_foreign_object,
+) -> tuple[int, dict[str, Json]]:
+    """Return the status and the JSON object of an answer with one of `statuses`.
+
+    `read`: makes the object of the body, or raises ValueError.
+    Raises FetchFailed, and TimeoutError by the caller's bound only.
+    """
     try:
-        async with session.get(url, allow_redirects=False) as response:
-            if response.status != 200:  # noqa: PLR2004 - the one status that has the document
+        async with asked as response:
+            if response.status not in statuses:
                 raise FetchFailed(FetchResult.STATUS, "the answer's status is not 200")
-            return decode_foreign_object(await _read_bounded(response.content))
+            return response.status, read(await read_bounded(response.content))
     except aiohttp.ClientSSLError as error:
         raise FetchFailed(FetchResult.CONNECT, "the server's certificate is not trusted") from error
     except aiohttp.ClientConnectionError as error:
@@ -73,11 +92,12 @@ async def fetch_json(session: aiohttp.ClientSession, url: str) -> dict[str, Json
         raise FetchFailed(FetchResult.INVALID, "the answer is not proper HTTP") from error
 
 
-async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
-    """Read the body, unpacked; more than the limit is refused unread."""
+async def read_bounded(content: aiohttp.StreamReader, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """Read the body, unpacked; more than the limit is refused unread. Raises FetchFailed."""
     body = bytearray()
     async for chunk in content.iter_any():
         body += chunk
-        if len(body) > MAX_DOCUMENT_BYTES:
-            raise FetchFailed(FetchResult.INVALID, "the answer is larger than 256 KiB")
+        if len(body) > limit:
+            detail = f"the answer is larger than {limit // 1024} KiB"
+            raise FetchFailed(FetchResult.INVALID, detail)
     return bytes(body)

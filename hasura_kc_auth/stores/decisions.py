@@ -59,7 +59,8 @@ class Decisions:
         """Ask the wrapped port, and remember its session. Raises what that raises."""
         session = await self._decide.authenticate(request)
         if self._max_entries and request.token is not None:
-            self._entries[_digest(request)] = (session, self._monotonic() + self._ttl)
+            keep_until = self._monotonic() + min(self._ttl, session.fresh_for)
+            self._entries[_digest(request)] = (session, keep_until)
             if len(self._entries) > self._max_entries:
                 self._entries.popitem(last=False)
         return session

@@ -93,6 +93,14 @@ class HoldsKeys(Protocol):
     def age(self) -> float | None: ...
 
 
+class AsksAboutTokens(Protocol):
+    @property
+    def requests(self) -> Mapping[str, Counter[str]]: ...
+
+    @property
+    def store_failures(self) -> int: ...
+
+
 class ServiceCollector(Collector):
     """Reads the service's plain numbers when Prometheus asks."""
 
@@ -102,11 +110,13 @@ class ServiceCollector(Collector):
         cache: RemembersDecisions,
         keys: Mapping[str, HoldsKeys],
         dropped_lines: Callable[[], int],
+        introspections: AsksAboutTokens | None = None,
     ) -> None:
         self._decisions = decisions
         self._cache = cache
         self._keys = keys
         self._dropped_lines = dropped_lines
+        self._introspections = introspections
 
     @override
     def collect(self) -> Iterator[Metric]:
@@ -117,6 +127,9 @@ class ServiceCollector(Collector):
         yield _counter("cache_misses", "Decisions made anew.", self._cache.misses)
         yield _gauge("cache_entries", "Decisions remembered at the moment.", len(self._cache))
         yield from self._key_metrics()
+        # Not shown where no issuer is set so, as by default.
+        if self._introspections is not None and self._introspections.requests:
+            yield from _introspection_metrics(self._introspections)
         yield _counter(
             "log_lines_dropped",
             "Log lines lost because the output was full, closed or blocked.",
@@ -173,6 +186,22 @@ class ServiceCollector(Collector):
                 age.add_metric([issuer], keys.age)
             unknown.add_metric([issuer], keys.unknown_kids)
         return fetches, age, unknown
+
+
+def _introspection_metrics(introspections: AsksAboutTokens) -> Iterable[Metric]:
+    requests = CounterMetricFamily(
+        f"{_PREFIX}introspections",
+        "Questions to Keycloak about single tokens.",
+        labels=["issuer", "result"],
+    )
+    for issuer, results in introspections.requests.items():
+        for result, count in results.copy().items():
+            requests.add_metric([issuer, result], count)
+    return requests, _counter(
+        "introspection_store_failures",
+        "Times that the store of their answers was slow, down or full of garbage.",
+        introspections.store_failures,
+    )
 
 
 def _counter(name: str, help_text: str, value: float) -> Metric:

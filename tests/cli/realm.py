@@ -20,7 +20,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.devtools.issuer import DevIssuer, Fault
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Service
-from tests.cli.commands import LONG
+from tests.cli.commands import LONG, until
 
 Result = TypeVar("Result")
 
@@ -46,6 +46,7 @@ class Realm:
         )
         self._service = Service(settings, self._nowhere)
         self._do(self._service.start())
+        until(lambda: self.issuer.fetches["certs"] > 0)  # or it would count in the first test
 
     def stop(self) -> None:
         self._do(self._service.stop(drain=0.0))

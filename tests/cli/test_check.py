@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from threading import Thread
+
+import aiohttp
 import pytest
 
+from hasura_kc_auth.cli import online as cli_online
 from hasura_kc_auth.devtools.issuer import Fault
-from tests.cli.commands import free_ports, invoke
+from hasura_kc_auth.keycloak import realm_reader
+from tests.cli.commands import LONG, free_ports, invoke
 from tests.cli.realm import written
+from tests.keycloak.admin_api import ACCOUNT, SECRET, TOKEN, AdminApi, broken
 
 
 def test_settings_that_are_fine_are_fine(config):
@@ -90,9 +97,10 @@ def test_online_asks_once_and_tells_what_it_got(realm, config):
     assert (found.code, found.err) == (0, "")
     assert found.out.splitlines()[1:] == [f"{issuer}: 1 usable key(s) for RS256"]
     assert as_json.json["issuers"] == {
-        issuer: {"result": "ok", "detail": "1 usable key(s) for RS256"}
+        issuer: {"result": "ok", "detail": "1 usable key(s) for RS256", "faults": []}
     }
-    assert dict(realm.issuer.fetches) == {"discovery": 2, "certs": 2}
+    # Each time: as the service does, and twice more for the clock and the name.
+    assert dict(realm.issuer.fetches) == {"discovery": 6, "certs": 2}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +130,7 @@ def test_each_fault_has_its_answer(realm, config, fault, expected):
     detail = as_json.json["issuers"][realm.issuer.issuer]
     assert detail["result"] == result
     assert said in detail["detail"]
+    assert detail["faults"] == []
     assert realm.issuer.fetches["canary"] == 0
 
 
@@ -172,7 +181,297 @@ def test_nobody_there_is_cannot_tell_and_outweighs_what_does_not_fit(realm, tmp_
 
     assert found.code == 3
     assert [it["result"] for it in found.json["issuers"].values()] == ["ok", "status", "connect"]
+    assert [it["faults"] for it in found.json["issuers"].values()] == [[], [], []]
     assert invoke("check", "--config", two, "--online").code == 1
     told = invoke("check", "--config", all_three, "--online")
     assert told.out.startswith("settings are valid: 3 issuer(s)\n")
     assert len(told.out.splitlines()) == 4
+
+
+# --- what is asked besides the keys
+
+
+@pytest.fixture
+def api():
+    """Give a Keycloak with an admin API, on an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    api = AdminApi()
+    runner = asyncio.run_coroutine_threadsafe(api.start(), loop).result(LONG)
+    yield api
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(LONG)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(LONG)
+    loop.close()
+
+
+@pytest.fixture
+def settings(api, config):
+    """Give what writes a file of settings for that Keycloak; the members are the issuer's."""
+
+    def write(**members):
+        usual = {"issuer": api.issuer, "clients": ["frontend"], "audiences": ["hasura"]}
+        return config(issuers=[{**usual, **members}])
+
+    return write
+
+
+@pytest.fixture
+def secret_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n", "utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def check_realm(secret_file):
+    """Give what runs the check with the account, both ways, and shows no secret in either."""
+
+    def run(file, *options):
+        account = ("--client-id", ACCOUNT, "--client-secret-file", secret_file)
+        found = invoke("check", "--config", file, "--online", *account, *options)
+        as_json = invoke("check", "--config", file, "--online", *account, *options, "--json")
+        for text in (*found[1:], *as_json[1:]):
+            assert SECRET not in text
+            assert TOKEN not in text
+        assert found.code == as_json.code
+        assert (found.err, as_json.err) == ("", "")
+        [report] = as_json.json["issuers"].values()
+        # On the terminal each fault has a line of its own below the issuer's.
+        assert found.out.splitlines()[2:] == [f"  {fault}" for fault in report["faults"]]
+        return as_json.code, report
+
+    return run
+
+
+def test_a_good_realm_has_no_fault(settings, check_realm, api):
+    assert check_realm(settings()) == (
+        0,
+        {"result": "ok", "detail": "1 usable key(s) for RS256", "faults": []},
+    )
+    assert api.forms[-1]["client_secret"] == SECRET
+
+
+def test_without_an_account_nobody_asks_the_admin_api(settings, api):
+    assert invoke("check", "--config", settings(), "--online").code == 0
+    assert not any(path.startswith("/admin") for path in api.asked)
+    assert api.forms == []
+
+
+def test_what_does_not_fit_is_named_and_is_no(settings, check_realm, api):
+    api.follows_host = True
+    api.client("frontend")["fullScopeAllowed"] = True
+
+    code, report = check_realm(settings(clients=["frontend", "gone"]))
+
+    assert (code, report["result"]) == (1, "ok")
+    follows, gone, full = report["faults"]
+    assert follows.startswith("the issuer's name follows the Host header")
+    assert gone == "client gone: is in `clients`, and not in the realm"
+    assert full.startswith("client frontend: Full scope allowed is on")
+
+
+def test_the_name_is_checked_without_an_account_too(settings, api):
+    api.follows_host = True
+
+    found = invoke("check", "--config", settings(), "--online")
+
+    assert found.code == 1
+    assert found.out.splitlines()[2].startswith("  the issuer's name follows the Host header")
+
+
+def test_a_clock_that_differs_is_named(settings, check_realm, monkeypatch):
+    wall = cli_online.SYSTEM_CLOCKS.wall
+    ahead = cli_online.SYSTEM_CLOCKS._replace(wall=lambda: wall() + 3600)
+    monkeypatch.setattr(cli_online, "SYSTEM_CLOCKS", ahead)
+
+    code, report = check_realm(settings())
+
+    assert code == 1
+    [fault] = report["faults"]
+    assert "s behind this machine's" in fault
+
+
+def test_an_inner_address_is_asked_where_there_is_one(settings, check_realm, api):
+    outer = "https://sso.example.test/realms/made"
+    keys = f"{api.issuer}/protocol/openid-connect/certs"
+    api.client("frontend")["fullScopeAllowed"] = True
+
+    code, report = check_realm(settings(issuer=outer, jwks_uri=keys))
+
+    assert (code, report["result"]) == (1, "ok")
+    assert "Full scope allowed" in report["faults"][0]
+
+
+async def _hang(_request):
+    await asyncio.sleep(LONG)
+
+
+def test_discovery_that_hangs_hides_neither_keys_nor_realm(settings, check_realm, api):
+    api.discovery = _hang
+    api.client("frontend")["fullScopeAllowed"] = True
+    keys = f"{api.issuer}/protocol/openid-connect/certs"
+
+    code, report = check_realm(settings(jwks_uri=keys))
+
+    assert (code, report["result"], len(report["faults"])) == (1, "ok", 1)
+
+
+def test_names_do_not_steer_the_terminal(settings, secret_file, api):
+    name = "a\x1b[31m\nb"
+    api.client("acme")["clientId"] = name
+    api.scope("acme")["name"] = name
+    account = ("--client-id", ACCOUNT, "--client-secret-file", secret_file)
+
+    found = invoke("check", "--config", settings(), "--online", *account)
+
+    assert found.code == 1
+    assert found.out.splitlines()[2:] == [
+        "  client frontend: lacks the scope a\ufffd[31m\ufffdb: asking for it is invalid_scope"
+    ]
+
+
+@pytest.mark.parametrize(("introspector", "faults"), [("hasura", 0), ("hook", 1)])
+def test_who_introspects_is_checked(settings, check_realm, api, introspector, faults):
+    api.client("frontend")["attributes"] = {"client.use.lightweight.access.token.enabled": "true"}
+    how = {"client_id": introspector, "client_secret": "for-introspection"}
+
+    code, report = check_realm(settings(introspection=how))
+
+    assert (code, len(report["faults"])) == (min(faults, 1), faults)
+
+
+def test_organizations_are_checked(settings, check_realm):
+    code, report = check_realm(settings(org={"from": "organization", "client": "hasura"}))
+
+    assert code == 1
+    [fault] = report["faults"]
+    assert fault.startswith("scope organization: lacks the mapper Organization Group Membership")
+
+
+# --- a realm that cannot be read
+
+UNREAD = "the realm's set-up could not be read: "
+RIGHTS = "needed: view-clients and query-clients of realm-management, in its token"
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "words"),
+    [
+        ("login", 401, "the login was refused (401): look at id, secret and realm"),
+        ("login", broken, "the connection broke"),
+        (
+            "/clients",
+            403,
+            f"clients: Keycloak answered 403 ({RIGHTS})",
+        ),
+        ("/client-scopes", 500, "client-scopes: Keycloak answered 500"),
+        ("/clients/id-acme/roles", b"<html>", "clients: the answer is no JSON"),
+        ("/clients", [{}], "clientId: the answer is not of Keycloak's shape"),
+        ("/client-scopes", broken, "the connection broke"),
+        ("/client-scopes", _hang, "Keycloak did not answer in time"),
+    ],
+)
+def test_a_realm_that_cannot_be_read_is_cannot_tell(
+    settings, check_realm, api, monkeypatch, *, path, answer, words
+):
+    monkeypatch.setattr(realm_reader, "_PATIENCE", aiohttp.ClientTimeout(total=0.3))
+    api.follows_host = True
+    if path == "login":
+        api.login = answer
+    else:
+        api.answers[path] = answer
+
+    code, report = check_realm(settings())
+
+    assert (code, report["result"]) == (3, "ok")
+    follows, unread = report["faults"]  # what was found before is told all the same
+    assert follows.startswith("the issuer's name")
+    assert unread == UNREAD + words
+
+
+def test_a_realm_that_takes_too_long_is_cannot_tell(settings, check_realm, api, monkeypatch):
+    monkeypatch.setattr(cli_online, "_REALM_SECONDS", 0.3)
+    api.answers["/clients"] = _hang
+
+    code, report = check_realm(settings())
+
+    assert (code, report["faults"]) == (3, [f"{UNREAD}Keycloak did not answer in time"])
+
+
+# --- the options
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--online", "--client-id", "x"], "--client-id and --client-secret-file: go together"),
+        (
+            ["--online", "--client-secret-file", "FILE"],
+            "--client-id and --client-secret-file: go together",
+        ),
+        (
+            ["--client-id", "x", "--client-secret-file", "FILE"],
+            "--issuer, --client-id and --client-secret-file: need --online",
+        ),
+        (
+            ["--issuer", "https://sso.example.test"],
+            "--issuer, --client-id and --client-secret-file: need --online",
+        ),
+        (["--online", "--issuer", "https://sso.example.test"], "--issuer: is none of `issuers`"),
+        (
+            ["--online", "--client-id", "x", "--client-secret-file", "NONE"],
+            "--client-secret-file: cannot be read",
+        ),
+        (
+            ["--online", "--client-id", "x", "--client-secret-file", "FOLDER"],
+            "--client-secret-file: cannot be read",
+        ),
+        (
+            ["--online", "--client-id", "x", "--client-secret-file", "BYTES"],
+            "--client-secret-file: cannot be read",
+        ),
+        (
+            ["--online", "--client-id", "x", "--client-secret-file", "EMPTY"],
+            "--client-secret-file: is empty",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_named_and_ask_nobody(
+    realm, config, tmp_path, secret_file, *, options, error
+):
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "empty").write_text(" \n", "utf-8")
+    files = {
+        "FILE": secret_file,
+        "NONE": str(tmp_path / "none"),
+        "FOLDER": str(tmp_path),
+        "BYTES": str(tmp_path / "bytes"),
+        "EMPTY": str(tmp_path / "empty"),
+    }
+
+    found = invoke("check", "-c", config(), *(files.get(it, it) for it in options))
+
+    assert found == (2, "", f"{error}\n")
+    assert realm.issuer.fetches == {}
+
+
+def test_the_secret_is_told_to_one_realm_only(realm, api, tmp_path, secret_file):
+    good = realm.settings()["issuers"][0]
+    issuers = [{**good, "namespace": "a"}, {**good, "namespace": "b", "issuer": api.issuer}]
+    file = written(tmp_path / "two.yaml", realm.settings(issuers=issuers))
+    account = ("--client-id", ACCOUNT, "--client-secret-file", secret_file)
+
+    both = invoke("check", "-c", file, "--online", *account)
+    assert (both.code, both.out, api.asked, realm.issuer.fetches) == (2, "", [], {})
+    assert both.err == (
+        "--client-id: there are several issuers; say by --issuer whose account it is\n"
+    )
+
+    one = invoke("check", "-c", file, "--online", "--json", "--issuer", api.issuer, *account)
+    assert (one.code, [*one.json["issuers"]]) == (0, [api.issuer])
+    assert len(api.forms) == 1
+    assert realm.issuer.fetches == {}
+
+    assert len(invoke("check", "-c", file, "--online", "--json").json["issuers"]) == 2

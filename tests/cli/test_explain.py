@@ -15,13 +15,26 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from hasura_kc_auth.authenticator import Authenticator, Completion
 from hasura_kc_auth.cli.advice import ADVICE
 from hasura_kc_auth.cli.examination import Examination, examine, reasons
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.rules import ORDER
-from tests.cli.commands import LONG, Outcome, Process, ask, bearer, free_ports, invoke, until
+from hasura_kc_auth.ports import Told
+from tests.cli.commands import (
+    LONG,
+    ROOT,
+    Outcome,
+    Process,
+    ask,
+    bearer,
+    free_ports,
+    invoke,
+    until,
+)
 from tests.cli.realm import Realm, now
+from tests.made_tokens import ABSENT, GOOD, ISSUER, NOW, POLICY, KeysAtHand, claims, sign
 
 _BOTH = {"acme": {"roles": ["editor"]}, "globex": {"roles": ["viewer"]}}
 _ACCOUNT = {"account": {"roles": ["view-profile"]}}
@@ -349,7 +362,7 @@ def test_keys_that_cannot_be_fetched_leave_it_open(realm, config):
     unknown = [it["code"] for it in found.json["rules"] if it["holds"] is None]
     assert broken == ["keys_unavailable"]
     assert unknown[0] == "unknown_key"
-    assert unknown[-1] == "role_not_granted"
+    assert unknown[-1] == "step_up_required"
     assert "check --online" in told.out
     assert "no connection" in told.out
 
@@ -411,6 +424,258 @@ def test_a_terminal_takes_a_token_that_is_longer_than_its_line(realm, config):
     found, _ = _on_a_terminal(config(), token)
 
     assert Code.NO_ORG in found.out.partition('"rules"')[0]
+
+
+# --- the other carriers
+
+
+_NATIVE = {"from": "organization", "client": "hasura"}
+_BY_CLAIM = {"from": "claim", "claim": "org.active"}
+_EDITOR = {"resource_access": {"hasura": {"roles": ["editor"]}}}
+
+
+def _native(scope: str, organization: Any, **changes: Any) -> Callable[[Realm], str]:
+    return lambda r: r.made(scope=f"openid {scope}", organization=organization, **changes)
+
+
+class Carried(NamedTuple):
+    """A token, how its realm carries the org, the code (None: allowed) and what must be said."""
+
+    token: Callable[[Realm], str]
+    org: dict[str, Any]
+    code: Code | None
+    words: tuple[str, ...] = ()
+    wish: str = ""
+    unsaid: tuple[str, ...] = ("resource_access at all", "Full scope allowed")
+
+
+CARRIED = {
+    "an organization": Carried(
+        _native("organization:acme", {"acme": _EDITOR}), _NATIVE, None, unsaid=()
+    ),
+    "no organization scope": Carried(
+        _native("email", {"acme": _EDITOR}),
+        _NATIVE,
+        Code.NO_ORG,
+        (
+            "scope is 'openid email'",
+            "organization claim has ['acme']",
+            "No organization scope was asked for",
+            "scope=openid organization:ALIAS",
+        ),
+    ),
+    "no member of it": Carried(
+        _native("organization:acme", None),
+        _NATIVE,
+        Code.NO_ORG,
+        ("organization claim has []", "no member of what was asked for"),
+    ),
+    "several, and none was picked": Carried(
+        _native("organization", {}), _NATIVE, Code.NO_ORG, ("several orgs and none was picked",)
+    ),
+    "a second entry": Carried(
+        _native("organization:acme", {"acme": {}, "beta": _EDITOR}),
+        _NATIVE,
+        Code.NO_ORG,
+        (
+            "organization claim has ['acme', 'beta']",
+            "Scope and claim name different orgs",
+            "Drop the older token",
+        ),
+    ),
+    "another is named beside the default scope": Carried(
+        _native("organization organization:beta", {"acme": _EDITOR}),
+        _NATIVE,
+        Code.NO_ORG,
+        ("Scope and claim name different orgs",),
+    ),
+    "an org that is cut off": Carried(
+        _native("organization:acme", {"acme": _EDITOR}),
+        {**_NATIVE, "deny": ["acme"]},
+        Code.NO_ORG,
+        ("kept out by `org.only` or `org.deny`",),
+    ),
+    "an org without its id": Carried(
+        _native("organization:acme", {"acme": _EDITOR}),
+        {**_NATIVE, "id": "attribute:tenant"},
+        Code.NO_ORG,
+        ("has no `org.id`",),
+    ),
+    "all of them": Carried(
+        _native("organization:*", {"acme": _EDITOR, "beta": {}}),
+        _NATIVE,
+        Code.AMBIGUOUS_ORG,
+        ("The token holds acme and beta", "names none of them", "organization:ALIAS"),
+        "acme",
+    ),
+    "two that are named": Carried(
+        _native("organization:acme organization:beta", {"acme": _EDITOR, "beta": {}}),
+        _NATIVE,
+        Code.AMBIGUOUS_ORG,
+        ("The token holds acme and beta",),
+        unsaid=("names none of them",),
+    ),
+    "another organization is named": Carried(
+        _native("organization:acme", {"acme": _EDITOR}),
+        _NATIVE,
+        Code.ORG_NOT_GRANTED,
+        ("It holds acme", "organization claim has ['acme']"),
+        "beta",
+        ("kept out", "different orgs"),
+    ),
+    "roles at the top level only": Carried(
+        _native("organization:acme", ["acme"], resource_access=_EDITOR["resource_access"]),
+        _NATIVE,
+        Code.NO_ROLE,
+        ("Roles held in 'acme': none that is allowed",),
+    ),
+    "a chosen org": Carried(lambda r: r.made(org={"active": "acme"}), _BY_CLAIM, None, unsaid=()),
+    "none was chosen": Carried(
+        lambda r: r.made(),
+        _BY_CLAIM,
+        Code.NO_ORG,
+        ("The claim org.active is None", "only with a role in resource_access, and in aud"),
+    ),
+    "one was chosen without a role": Carried(
+        lambda r: r.made(org={"active": "globex"}),
+        _BY_CLAIM,
+        Code.NO_ORG,
+        ("The claim org.active is 'globex'",),
+    ),
+    "another than the chosen one is named": Carried(
+        lambda r: r.made(org={"active": "acme"}),
+        _BY_CLAIM,
+        Code.ORG_NOT_GRANTED,
+        ("It holds acme", "The claim org.active is 'acme'"),
+        "globex",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=name) for name, row in CARRIED.items()])
+def test_what_is_said_of_orgs_is_about_how_the_realm_carries_them(realm, config, row):
+    issuer = {**realm.settings()["issuers"][0], "org": row.org}
+    file = config(issuers=[issuer])
+
+    told = invoke("explain", "--config", file, "--org", row.wish, given=row.token(realm))
+    found = invoke("explain", "--config", file, "--org", row.wish, "--json", given=row.token(realm))
+
+    words = " ".join(told.out.split())
+    assert (told.code, found.code) == ((0, 0) if row.code is None else (1, 1))
+    assert found.json["code"] == row.code
+    assert all(it in words for it in row.words)
+    assert not [it for it in row.unsaid if it in words]
+
+
+@pytest.mark.parametrize(
+    ("acr", "role", "code"),
+    [("0", "org_admin", "step_up_required"), ("0", "", None), ("2", "org_admin", None)],
+)
+def test_a_login_that_is_too_weak_for_a_role_is_told(realm, config, acr, role, code):
+    roles = {**realm.settings()["roles"], "acr": {"org_admin": ["2"]}}
+    access = {"acme": {"roles": ["admin", "viewer"]}}
+    token = realm.made(acr=acr, resource_access=access)
+
+    told = invoke("explain", "--config", config(roles=roles), "--role", role, given=token)
+    found = invoke(
+        "explain", "--config", config(roles=roles), "--role", role, "--json", given=token
+    )
+
+    assert found.json["code"] == code
+    broken = [it["code"] for it in found.json["rules"] if it["holds"] is False]
+    assert broken == ([] if code is None else [code])
+    if code is not None:
+        words = " ".join(told.out.split())
+        assert "The token's acr is '0'" in words
+        assert "silent switch (prompt=none)" in words
+
+
+# --- lightweight tokens
+
+
+_BARE: dict[str, Any] = {"sub": None, "aud": None, "acr": None, "resource_access": None}
+
+
+def _asking(realm: Realm, **changes: Any) -> dict[str, Any]:
+    [port] = free_ports()
+    nowhere = f"http://127.0.0.1:{port}/introspect"
+    asks = {"client_id": "hasura", "client_secret": "s3cret", "url": nowhere, **changes}
+    return {**realm.settings()["issuers"][0], "introspection": asks}
+
+
+def test_keycloak_that_cannot_be_asked_leaves_it_open(realm, config):
+    found = invoke(
+        "explain",
+        *("--config", config(issuers=[_asking(realm)]), "--json"),
+        given=realm.made(**_BARE),
+    )
+
+    holds = {it["code"]: it["holds"] for it in found.json["rules"]}
+    assert (found.code, found.json["code"]) == (3, "introspection_unavailable")
+    assert holds["introspection_unavailable"] is False
+    assert holds["bad_signature"] is True
+    assert (holds["inactive_token"], holds["expired"], holds["no_org"]) == (None, None, None)
+    assert "s3cret" not in found.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"exp": 0}, Code.EXPIRED, id="expired"),
+        pytest.param({"azp": "admin-cli"}, Code.WRONG_CLIENT, id="another client"),
+        pytest.param({"cnf": {}}, Code.SENDER_CONSTRAINED, id="bound to a key"),
+        pytest.param({"exp": None}, Code.MISSING_CLAIM, id="no exp"),
+        pytest.param({"exp": 0, "azp": "x"}, Code.EXPIRED, id="two things at once"),
+    ],
+)
+def test_what_fails_by_its_own_claims_is_told_and_asks_nobody(realm, config, changes, code):
+    found = invoke(
+        "explain",
+        *("--config", config(issuers=[_asking(realm)]), "--json"),
+        given=realm.made(**_BARE, **changes),
+    )
+
+    holds = {it["code"]: it["holds"] for it in found.json["rules"]}
+    broken = [it["code"] for it in found.json["rules"] if it["holds"] is False]
+    assert (found.code, found.json["code"]) == (1, code)
+    assert broken[0] == code
+    assert (holds["inactive_token"], holds["no_org"]) == (None, None)
+    assert found.json["advice"][-1] == ADVICE[code]
+
+
+class _Says:
+    """The port Introspects with one answer."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+
+    async def introspect(self, _token: str) -> Told:
+        return Told(self.answer, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({}, None, id="an answer that lets in"),
+        pytest.param({"active": False}, Code.INACTIVE_TOKEN, id="inactive"),
+        pytest.param({"jti": "x"}, Code.INACTIVE_TOKEN, id="about another token"),
+        pytest.param({"typ": "ID"}, Code.WRONG_TYPE, id="an ID token"),
+        pytest.param({"resource_access": {}}, Code.NO_ORG, id="a role that was withdrawn"),
+    ],
+)
+async def test_what_keycloak_tells_is_examined_as_the_claims_of_a_token(changes, code):
+    token = sign(claims(dict.fromkeys(_BARE, ABSENT)))
+    says = _Says({**GOOD, "active": True, **changes})
+    completions = {ISSUER: Completion(says)}
+    asking = Authenticator(POLICY, KeysAtHand(), lambda: NOW, completions)
+
+    found = await examine(asking, Request(token))
+
+    assert (found.denied and found.denied.code) == code
+    broken = [fact.code for fact, holds in found.findings() if holds is False]
+    assert broken[:1] == ([] if code is None else [code])
+    if code is Code.INACTIVE_TOKEN:
+        assert "from 26.6 on" in reasons(found)[-1]
 
 
 # --- the words
@@ -481,3 +746,11 @@ def test_its_output_reads_well_on_a_narrow_terminal(realm, config):
 def test_bearer_is_what_the_webhook_gets(realm):
     """The table above compares with this very request."""
     assert ask(realm.webhook_port, "/", bearer(realm.token())).status == 200
+
+
+def test_the_manuals_table_says_the_same():
+    manual = (ROOT / "README.md").read_text("utf-8")
+
+    table = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", manual, re.MULTILINE)
+
+    assert table == [(str(code), words) for code, words in ADVICE.items()]

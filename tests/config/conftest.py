@@ -41,9 +41,11 @@ def _write_pair(folder: Path, name: str) -> None:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the pairs `server` and `other` and the file `nonsense.pem`."""
+    """Return a folder with the pairs `server` and `other` and some files that are none."""
     folder = tmp_path_factory.mktemp("certificates")
     _write_pair(folder, "server")
     _write_pair(folder, "other")
     (folder / "nonsense.pem").write_text("no certificate", "utf-8")
+    (folder / "address").write_text("redis://127.0.0.1:6379/0\n", "utf-8")
+    (folder / "other_address").write_text("rediss://:pw@other", "utf-8")
     return folder

@@ -51,6 +51,7 @@ def test_the_least_settings_give_the_policys_own_defaults():
 
 def test_everything_a_decision_depends_on_is_carried_over():
     other = "https://sso.example.com/realms/globex"
+    third = "https://sso.example.com/realms/initech"
     settings = loaded(
         changed(
             {
@@ -64,8 +65,28 @@ def test_everything_a_decision_depends_on_is_carried_over():
                         "namespace": "eu",
                         "org": {"scope": "org:{org}", "only": ["a*", "b"], "deny": ["ab"]},
                     },
-                    {"issuer": other, "clients": ["web"], "namespace": "us"},
+                    {
+                        "issuer": other,
+                        "clients": ["web"],
+                        "audiences": ["hasura"],
+                        "namespace": "us",
+                        "org": {
+                            "from": "organization",
+                            "roles": "nested",
+                            "client": "hasura",
+                            "realm_roles": True,
+                            "id": "attribute:tenant",
+                            "deny": ["x"],
+                        },
+                    },
+                    {
+                        "issuer": third,
+                        "clients": ["app"],
+                        "namespace": "ap",
+                        "org": {"from": "claim", "claim": r"https://a\.b/org.active"},
+                    },
                 ],
+                "roles.acr": {"org_admin": ["2", "gold"]},
                 "roles.map": {"admin": "org_admin", "Org Reader": "viewer"},
                 "anonymous": {"role": "public", "variables": {"X-Hasura-Tier": ["a", 1, None]}},
                 "session": {
@@ -92,12 +113,32 @@ def test_everything_a_decision_depends_on_is_carried_over():
                 algorithms=frozenset({"ES256", "EdDSA"}),
                 leeway=1.5,
                 namespace="eu",
-                org=OrgPolicy("org:{org}", ("a*", "b"), ("ab",)),
+                org=OrgPolicy(scope="org:{org}", only=("a*", "b"), deny=("ab",)),
             ),
-            other: IssuerPolicy(other, clients=frozenset({"web"}), namespace="us"),
+            other: IssuerPolicy(
+                other,
+                clients=frozenset({"web"}),
+                audiences=frozenset({"hasura"}),
+                namespace="us",
+                org=OrgPolicy(
+                    "organization",
+                    client="hasura",
+                    realm_roles=True,
+                    id_from="attribute:tenant",
+                    deny=("x",),
+                ),
+            ),
+            third: IssuerPolicy(
+                third,
+                clients=frozenset({"app"}),
+                namespace="ap",
+                org=OrgPolicy("claim", claim=("https://a.b/org", "active")),
+            ),
         },
         roles=RolePolicy(
-            ("org_admin", "editor", "viewer"), {"admin": "org_admin", "Org Reader": "viewer"}
+            ("org_admin", "editor", "viewer"),
+            {"admin": "org_admin", "Org Reader": "viewer"},
+            {"org_admin": frozenset({"2", "gold"})},
         ),
         session=SessionPolicy(
             user_id=("user.ids", "main"),
@@ -119,3 +160,13 @@ def test_the_cap_of_the_answers_age_is_whole_seconds_or_none(written, seconds):
     settings = loaded(changed({"session.max_age": written}))
 
     assert policy_of(settings).session.max_age == seconds
+
+
+@pytest.mark.parametrize("roles", ["groups", "client"])
+def test_where_the_roles_of_an_organization_are_is_carried_over(roles):
+    org = {"from": "organization", "roles": roles, "id": "id"}
+    settings = loaded(changed({"issuers.0.org": org, "issuers.0.audiences": ["hasura"]}))
+
+    policy = policy_of(settings).issuers[ISSUER].org
+
+    assert policy == OrgPolicy("organization", roles=roles, id_from="id")

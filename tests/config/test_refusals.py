@@ -90,7 +90,31 @@ ISSUER_ROWS = [
     ),
     _bad("issuers.0.ca_file", "/nowhere/ca.pem", "readable file"),
     _bad("issuers.0.ca_file", "/", "readable file"),
-    _bad("issuers.0.org.from", "organization", "client-scope"),
+    _bad("issuers.0.org.from", "organisation", "'client-scope', 'organization' or 'claim'"),
+    *(
+        _bad("issuers.0.org", {name: value}, f"`{name}` says nothing where `from` is client-scope")
+        for name, value in (
+            *(("claim", "a"), ("roles", "nested"), ("client", "c"), ("realm_roles", False)),
+            ("id", "alias"),
+        )
+    ),
+    *(
+        _bad(
+            "issuers.0.org",
+            {"from": "claim", "claim": "a", name: value},
+            f"`{name}` says nothing where `from` is claim",
+        )
+        for name, value in (("scope", "{org}"), ("roles", "client"), ("id", "id"), ("client", "c"))
+    ),
+    _bad("issuers.0.org", {"from": "claim"}, "`claim` is required where `from` is claim"),
+    _bad("issuers.0.org", {"from": "claim", "claim": None}, "`claim` is required"),
+    _bad("issuers.0.org", {"from": "claim", "claim": ""}, "at least 1", "issuers.0.org.claim"),
+    _bad(
+        "issuers.0.org",
+        {"from": "claim", "claim": "a", "only": ["frontend"]},
+        "a frontend is never an org",
+        "issuers.0",
+    ),
     _bad("issuers.0.org.scope", "org", "{org} exactly once"),
     _bad("issuers.0.org.scope", "{org}:{org}", "{org} exactly once"),
     _bad("issuers.0.org.scope", "org {org}", "no space"),
@@ -100,7 +124,90 @@ ISSUER_ROWS = [
     ),
     _bad("issuers.0.org.only", ["frontend"], "a frontend is never an org", "issuers.0"),
     _bad("issuers.0.azp", "frontend", "is no setting"),
-    _bad("issuers.0.org.client", "{org}", "is no setting"),
+    _bad("issuers.0.org.clients", "{org}", "is no setting"),
+    *(
+        _bad(f"issuers.0.org.{name}", value, said)
+        for name, value, said in (
+            ("roles", "group", "'nested', 'groups' or 'client'"),
+            ("client", "", "at least 1 character"),
+            ("realm_roles", "maybe", "boolean"),
+            *(("id", it, "pattern") for it in ("", "uuid", "Alias", "attribute:", "attribute")),
+            ("id", f"attribute:{'x' * 65}", "pattern"),
+            *(
+                ("id", f"attribute:{it}", "Keycloak's mappers write over")
+                for it in ("id", "groups", "realm_access", "resource_access")
+            ),
+        )
+    ),
+]
+
+
+def _native(said: str, at: str = "issuers.0.org", *, audiences: Any = ("hasura",), **org: Any):
+    issuer = {"issuer": ISSUER, "clients": ["frontend"], "audiences": list(audiences)}
+    native = {**issuer, "org": {"from": "organization", **org}}
+    return _bad("issuers.0", native, said, at, name=f"organization with {org} and {audiences}")
+
+
+NATIVE_ROWS = [
+    _native("`client` or `realm_roles` is required for nested roles"),
+    _native("`client` or `realm_roles` is required for nested roles", roles="nested"),
+    _native("`client` or `realm_roles` is required", realm_roles=False),
+    _native("audiences is required", "issuers.0", audiences=(), client="hasura"),
+    _native("audiences is required", "issuers.0", audiences=(), roles="groups"),
+    _native("go with nested roles only", roles="groups", client="hasura"),
+    _native("go with nested roles only", roles="client", client="hasura"),
+    _native("go with nested roles only", roles="groups", realm_roles=True),
+    _native("`scope` says nothing where `from` is organization", client="h", scope="{org}"),
+    _native("`claim` says nothing where `from` is organization", client="h", claim="a"),
+]
+
+_ASKER = {"client_id": "asker", "client_secret": "s3cret"}
+_INTROSPECTION = "issuers.0.introspection"
+
+
+def _asks(said: str, at: str = "", **changes: Any):
+    value = {k: it for k, it in {**_ASKER, **changes}.items() if it is not ABSENT}
+    shown = f"introspection with {changes}"[:70]
+    return _bad(_INTROSPECTION, value, said, f"{_INTROSPECTION}{at}", name=shown)
+
+
+INTROSPECTION_ROWS = [
+    _bad(_INTROSPECTION, "always", "dictionary"),
+    _asks("is required", ".client_id", client_id=ABSENT),
+    _asks("at least 1 character", ".client_id", client_id=""),
+    _asks("either `client_secret` or `client_secret_file`", client_secret=ABSENT),
+    _asks("either `client_secret` or `client_secret_file`", client_secret_file=__file__),
+    _asks("must not be empty", client_secret=""),
+    _asks("string", ".client_secret", client_secret=5),
+    _asks("readable file", ".client_secret_file", client_secret_file="/nowhere"),
+    _asks("'lightweight' or 'always'", ".when", when="never"),
+    *(_asks("Input should be", ".ttl", ttl=it) for it in ("0s", "999ms", "301s", "6m", "1h")),
+    _asks("with a unit", ".ttl", ttl=30),
+    _asks("insecure_transport", ".url", url="http://keycloak:8080/introspect"),
+    _asks("https://", ".url", url="keycloak/introspect"),
+    _asks("user, query or fragment", ".url", url="https://me:pw@keycloak/introspect"),
+    _asks("is no setting", ".cooldown", cooldown="1s"),
+]
+
+SHARED_ROWS = [
+    _bad("shared", {}, "either `url` or `url_file`"),
+    _bad("shared", {"url": "redis://r", "url_file": __file__}, "either `url` or `url_file`"),
+    _bad("shared", "redis://r", "dictionary"),
+    _bad("shared", {"url_file": "/nowhere"}, "readable file", "shared.url_file"),
+    _bad("shared", {"url": ""}, "must not be empty"),
+    *(
+        _bad("shared", {"url": url}, "redis:// or rediss:// and a host")
+        for url in ("r:6379", "http://r", "unix:///run/redis", "valkey://r", "redis://", "redis:/r")
+    ),
+    *(
+        _bad("shared", {"url": url}, "must be a URL")
+        for url in ("redis://r:port", "redis://[r", "redis://[r]/")
+    ),
+    *(
+        _bad("shared", {"url": url}, "a database's number")
+        for url in ("redis://r/x", "redis://r/1/2", "redis://r/1?db=2", "redis://r#1")
+    ),
+    _bad("shared.host", "r", "is no setting", name="shared by its host"),
 ]
 
 ROLE_ROWS = [
@@ -119,6 +226,12 @@ ROLE_ROWS = [
     _bad("roles.map", {"owner": "boss"}, "not in roles.allowed"),
     _bad("roles.map", ["a"], "dictionary"),
     _bad("roles.default", "editor", "is no setting"),
+    _bad("roles.acr", {"owner": ["2"]}, "not in roles.allowed"),
+    _bad("roles.acr", {"admin": ["2"]}, "not in roles.allowed"),
+    _bad("roles.acr", {"editor": []}, "must not be empty", "roles.acr.editor"),
+    _bad("roles.acr", {"editor": "2"}, "tuple", "roles.acr.editor"),
+    _bad("roles.acr", {"editor": [2]}, "string", "roles.acr.editor.0"),
+    _bad("roles.acr", ["editor"], "dictionary"),
     _bad("anonymous", {}, "is required", "anonymous.role"),
     _bad("anonymous", "public", "dictionary"),
     _bad("anonymous.role", "admin", "superuser"),
@@ -256,7 +369,10 @@ for _section in ("roles", "session", "webhook", "management", "keys", "cache", "
 
 @pytest.mark.parametrize(
     ("setting", "value", "named", "said"),
-    [*ISSUER_ROWS, *ROLE_ROWS, *SESSION_ROWS, *LISTENER_ROWS, *TIME_ROWS],
+    [
+        *(*ISSUER_ROWS, *NATIVE_ROWS, *INTROSPECTION_ROWS, *SHARED_ROWS),
+        *(*ROLE_ROWS, *SESSION_ROWS, *LISTENER_ROWS, *TIME_ROWS),
+    ],
 )
 def test_one_wrong_setting_is_refused_by_its_name(setting, value, named, said):
     problems = problems_of(changed({setting: value}))
@@ -272,7 +388,8 @@ VARIABLE_ROWS = [
     pytest.param({"CLIENTS": "admin-cli"}, "issuers.0.clients", "CLIENTS", id="Keycloak's client"),
     pytest.param({"LEEWAY": "121s"}, "issuers.0.leeway", "LEEWAY", id="leeway"),
     pytest.param({"ORG__ONLY": "account"}, "issuers.0.org.only", "ORG__ONLY", id="reserved org"),
-    pytest.param({"ORG__FROM": "claim"}, "issuers.0.org.from", "ORG__FROM", id="org.from"),
+    pytest.param({"ORG__FROM": "scope"}, "issuers.0.org.from", "ORG__FROM", id="org.from"),
+    pytest.param({"ORG__ID": "uuid"}, "issuers.0.org.id", "ORG__ID", id="org.id"),
     pytest.param({"ROLES__ALLOWED": "admin"}, "roles.allowed", "ROLES__ALLOWED", id="admin"),
     pytest.param({"WEBHOOK__PORT": "x"}, "webhook.port", "WEBHOOK__PORT", id="port"),
     pytest.param({"SESSION__VALUES": "x"}, "session.values", "SESSION__VALUES", id="values"),
@@ -325,6 +442,11 @@ def _several(*changes: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def _natively(id_from: str, **more: Any) -> dict[str, Any]:
+    org = {"from": "organization", "roles": "groups", "id": id_from, "only": ["a"]}
+    return {"audiences": ["hasura"], "org": org, **more}
+
+
 @pytest.mark.parametrize(
     ("issuers", "said"),
     [
@@ -352,6 +474,19 @@ def _several(*changes: dict[str, Any]) -> dict[str, Any]:
             id="an org that looks like the other's",
         ),
         pytest.param([{"issuer": ISSUER, "namespace": name} for name in "ab"], "twice", id="twice"),
+        *(
+            pytest.param(
+                [_natively(id_from), {"org": {"only": ["b"]}}],
+                "each with another `org.id` than alias needs a `namespace`",
+                id=f"literal aliases do not hold what {id_from} may show",
+            )
+            for id_from in ("id", "attribute:tenant")
+        ),
+        pytest.param(
+            [{"namespace": "eu"}, _natively("attribute:tenant")],
+            "needs a `namespace`",
+            id="nor one that begins with the other's namespace",
+        ),
     ],
 )
 def test_several_issuers_must_not_be_able_to_meet(issuers, said):
@@ -371,6 +506,18 @@ def test_several_issuers_must_not_be_able_to_meet(issuers, said):
         ),
         pytest.param([{"namespace": "eu"}, {"org": {"only": ["eu", "euro"]}}], id="no slash"),
         pytest.param([{"namespace": "e"}, {"org": {"only": ["eu/a"]}}], id="another namespace"),
+        pytest.param([_natively("alias"), {"org": {"only": ["b"]}}], id="literal aliases"),
+        pytest.param(
+            [_natively("attribute:tenant", namespace="eu"), {"org": {"only": ["b"]}}],
+            id="an attribute below a namespace",
+        ),
+        pytest.param(
+            [
+                {"namespace": "eu", "org": {"from": "claim", "claim": "active"}},
+                _natively("id", namespace="us"),
+            ],
+            id="other carriers",
+        ),
     ],
 )
 def test_several_issuers_that_cannot_meet_are_fine(issuers):
@@ -507,6 +654,78 @@ def test_settings_that_only_look_wrong_are_fine():
 
 def test_the_good_settings_of_these_tests_are_good():
     assert loaded(LEAST) == loaded(variables=LEAST_VARIABLES)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b" \n", id="blank"),
+        pytest.param(b"\xff\xfe", id="no text"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_refused(tmp_path, content):
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+    asks = {"client_id": "asker", "client_secret_file": str(file)}
+
+    for path, section in ((_INTROSPECTION, asks), ("shared", {"url_file": str(file)})):
+        problems = problems_of(changed({path: section}))
+        assert names_of(problems) == [path]
+        assert problems[0].endswith(("must not be empty", "its file must be readable text"))
+
+
+def test_a_secret_may_be_in_a_file_and_a_lines_end_is_not_part_of_it(tmp_path):
+    secret, url = tmp_path / "secret", tmp_path / "url"
+    secret.write_text("s3cret ü\n", "utf-8")
+    url.write_text("rediss://:pw@valkey:6380/3\n", "utf-8")
+    by_file = loaded(
+        changed(
+            {
+                _INTROSPECTION: {"client_id": "asker", "client_secret_file": str(secret)},
+                "shared": {"url_file": str(url)},
+            }
+        )
+    )
+    written = loaded(changed({_INTROSPECTION: _ASKER, "shared": {"url": "redis://r"}}))
+
+    [issuer], [other] = by_file.issuers, written.issuers
+    assert issuer.introspection is not None
+    assert other.introspection is not None
+    assert (issuer.introspection.secret, other.introspection.secret) == ("s3cret ü", "s3cret")
+    assert by_file.shared is not None
+    assert written.shared is not None
+    assert by_file.shared.secret_url == "rediss://:pw@valkey:6380/3"
+    assert written.shared.secret_url == "redis://r"
+    assert "s3cret" not in repr(written)
+    secret.unlink()
+    with pytest.raises(ValueError, match="readable"):
+        _ = issuer.introspection.secret
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://r", "redis://r/", "rediss://:pw@r:6380/15", "redis://[::1]:6379/0"]
+)
+def test_an_address_of_redis_or_valkey_is_fine(url):
+    assert loaded(changed({"shared": {"url": url}})).shared is not None
+
+
+@pytest.mark.parametrize(
+    "org",
+    [
+        {"client": "hasura"},
+        {"roles": "nested", "client": "hasura", "realm_roles": True, "id": "alias"},
+        {"realm_roles": True, "id": "id"},
+        {"roles": "groups", "id": "attribute:a:b", "deny": ["x*"]},
+        {"roles": "client", "only": ["Acme"]},
+    ],
+)
+def test_organizations_that_are_fine(org):
+    native = {"from": "organization", **org}
+
+    settings = loaded(changed({"issuers.0.org": native, "issuers.0.audiences": ["hasura"]}))
+
+    assert settings.issuers[0].org.from_ == "organization"
 
 
 @pytest.mark.parametrize("section", ["webhook", "management"])

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hasura_kc_auth.core.errors import Code
+from hasura_kc_auth.core.grants import Grant
 from hasura_kc_auth.core.policy import SessionPolicy, Variable
 from hasura_kc_auth.core.rules import CLAIM_RULES, TOKEN_RULES, Submission, open_case
 from hasura_kc_auth.core.session import Session
@@ -106,7 +107,7 @@ def test_any_claims_give_a_session_that_they_prove_or_a_denial(payload, policy, 
         return
     assert isinstance(session, Session)
     assert case.org is not None
-    chosen = case.org
+    chosen = case.org.id
     audience = payload["aud"]
     mapped = {
         POLICY.roles.mapping.get(name, name) for name in payload["resource_access"][chosen]["roles"]
@@ -131,7 +132,7 @@ def test_any_claims_give_a_session_that_they_prove_or_a_denial(payload, policy, 
 def test_what_a_token_proves_does_not_depend_on_what_is_wished(payload):
     wished = case_of(payload, org="org2", role="viewer")
 
-    assert wished.orgs == case_of(payload).orgs
+    assert wished.grants == case_of(payload).grants
 
 
 @given(_claims, _policies, _org_wishes, _role_wishes)
@@ -139,9 +140,9 @@ def test_what_a_token_proves_does_not_depend_on_what_is_wished(payload):
 def test_every_claim_rule_decides_about_any_claims(payload, policy, org, role):
     case = case_of(payload, org=org, role=role, policy=policy)
 
-    for chosen in (None, "org1", "", "account"):
-        for roles in ((), ("editor",)):
-            on_trial = case._replace(org=chosen, roles=roles)
+    for chosen in (None, Grant("org1", ("editor",)), Grant("", ()), Grant("account", ("x",))):
+        for held, roles in (((), ()), (("editor",), ()), (("editor",), ("editor",))):
+            on_trial = case._replace(org=chosen, held=held, roles=roles)
             assert all(type(rule.holds(on_trial)) is bool for rule in CLAIM_RULES)
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from hasura_kc_auth.core.claims import claim_at, is_id, is_number
+from hasura_kc_auth.core.claims import (
+    audience_of,
+    claim_at,
+    client_roles,
+    is_id,
+    is_number,
+    object_at,
+    roles_in,
+    scopes_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +94,54 @@ def test_a_finite_number_is_a_number(value):
 )
 def test_anything_else_is_no_number(value):
     assert not is_number(value)
+
+
+@pytest.mark.parametrize(
+    ("aud", "audience"),
+    [("a", {"a"}), (["a", "b"], {"a", "b"}), ([], set()), ("", set()), ([""], set()), (1, set())],
+)
+def test_aud_is_a_string_or_a_list_of_strings(aud, audience):
+    assert audience_of({"aud": aud}) == audience
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        pytest.param("openid org1", {"openid", "org1"}, id="two"),
+        pytest.param("org1 org1", {"org1"}, id="one, twice"),
+        pytest.param(None, set(), id="null"),
+        pytest.param(["org1"], set(), id="a list"),
+        pytest.param({"org1": 1}, set(), id="an object"),
+    ],
+)
+def test_scope_is_names_between_blanks(scope, names):
+    assert scopes_of({"scope": scope}) == names
+    assert scopes_of({}) == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [({"a": 1}, {"a": 1}), ({}, {}), ([], {}), (["a"], {}), (None, {}), ("a", {}), (1, {})],
+)
+def test_only_an_object_is_an_object(value, found):
+    assert object_at({"x": value}, "x") == found
+    assert object_at({"y": value}, "x") == {}
+
+
+@pytest.mark.parametrize(
+    ("entry", "roles"),
+    [
+        pytest.param({"roles": ["a", "b"]}, ("a", "b"), id="two"),
+        pytest.param({"roles": []}, (), id="none"),
+        pytest.param({}, (), id="missing"),
+        pytest.param({"roles": None}, (), id="null"),
+        pytest.param({"roles": "a"}, (), id="a string"),
+        pytest.param({"roles": {"a": 1}}, (), id="an object"),
+        pytest.param({"roles": ["a", 1]}, (), id="a number among them"),
+        pytest.param({"roles": ["a", ""]}, (), id="an empty one among them"),
+        pytest.param({"roles": [["a"]]}, (), id="a list among them"),
+    ],
+)
+def test_roles_are_a_list_of_strings_or_none_at_all(entry, roles):
+    assert roles_in(entry) == roles
+    assert client_roles({"resource_access": {"c": entry, "d": {"roles": ["z"]}}}, "c") == roles

@@ -12,10 +12,11 @@ CODES = [
     *("malformed_request", "ambiguous_credentials", "no_credentials"),
     *("malformed_token", "unsupported_algorithm", "wrong_type"),
     *("wrong_issuer", "keys_unavailable", "unknown_key", "bad_signature"),
+    *("introspection_unavailable", "inactive_token"),
     *("missing_claim", "sender_constrained", "expired", "not_yet_valid"),
     *("wrong_client", "wrong_audience"),
     *("no_org", "org_not_granted", "ambiguous_org", "no_role", "role_not_granted"),
-    "internal_error",
+    *("step_up_required", "internal_error"),
 ]
 
 
@@ -25,7 +26,9 @@ def test_the_codes_are_an_interface_and_stay_as_they_are():
 
 @pytest.mark.parametrize("code", Code)
 def test_only_what_could_not_be_decided_is_undecided(code):
-    assert code.undecided == (code in {"keys_unavailable", "internal_error"})
+    undecided = {"keys_unavailable", "introspection_unavailable", "internal_error"}
+
+    assert code.undecided == (code in undecided)
 
 
 def test_a_denial_carries_its_code_and_says_nothing_else():

@@ -1,236 +1,76 @@
-"""Which orgs a token proves, and which roles in each."""
+"""Which carrier is asked, which org is chosen, and which roles that gives."""
 
 from __future__ import annotations
 
 import pytest
 
-from hasura_kc_auth.core.orgs import audience_of, granted_orgs, hasura_roles, keycloak_roles, weigh
+from hasura_kc_auth.core.grants import Grant, Grants
+from hasura_kc_auth.core.orgs import choose_org, granted_orgs, hasura_roles
 from hasura_kc_auth.core.policy import RolePolicy
 from hasura_kc_auth.core.token import VerifiedClaims
-from tests.made_tokens import ABSENT, GOOD, ISSUER_POLICY, TWO_ORGS, claims, issuer_policy
+from tests.made_tokens import claims, issuer_policy
 
-
-def orgs_of(changes, issuer=ISSUER_POLICY):
-    return granted_orgs(VerifiedClaims(claims(changes)), issuer)
-
-
-def access(**roles):
-    return {org: {"roles": list(names)} for org, names in roles.items()}
-
-
-ADMIN_OF_ALL = {
-    "aud": ["org1", "org2", "account"],
-    "resource_access": access(org1=["editor"], org2=["admin"], account=["view-profile"]),
+# One token that holds another org for each carrier.
+OF_ALL = {
+    "aud": ["org1", "org2", "org3", "hasura"],
+    "scope": "openid org1 organization:org2",
+    "resource_access": {"org1": {"roles": ["editor"]}, "org3": {"roles": ["viewer"]}},
+    "organization": {"org2": {"resource_access": {"hasura": {"roles": ["admin"]}}}},
+    "active_org": "org3",
 }
 
 
 @pytest.mark.parametrize(
-    ("changes", "orgs"),
+    ("org", "grant"),
     [
-        pytest.param({}, ("org1",), id="the good token"),
-        pytest.param(TWO_ORGS, ("org1", "org2"), id="two orgs asked for"),
+        pytest.param({}, Grant("org1", ("editor",)), id="client-scope, by default"),
         pytest.param(
-            {**TWO_ORGS, "scope": "openid org2 org1"}, ("org1", "org2"), id="whatever the order"
-        ),
-        pytest.param({"aud": ["org1"]}, ("org1",), id="aud is a list of one"),
-        pytest.param({"aud": ["hasura", "org1"]}, ("org1",), id="an audience of one's own"),
-        pytest.param({"aud": ["org1", "org1"]}, ("org1",), id="aud says it twice"),
-        pytest.param({"scope": "org1"}, ("org1",), id="no other scope"),
-        pytest.param({"scope": "org1 org1"}, ("org1",), id="the scope twice"),
-        pytest.param(
-            {"resource_access": access(org1=["editor", "viewer"])}, ("org1",), id="two roles"
+            {"source": "organization", "client": "hasura"},
+            Grant("org2", ("admin",)),
+            id="organization",
         ),
         pytest.param(
-            {"resource_access": access(org1=["not-allowed"])}, ("org1",), id="a role nobody knows"
-        ),
-        # Of the three facts one is missing.
-        pytest.param({"scope": "openid profile email"}, (), id="no scope of the org"),
-        pytest.param({"resource_access": access()}, (), id="no role in any org"),
-        pytest.param({"resource_access": access(org1=[])}, (), id="an empty list of roles"),
-        pytest.param({"aud": "hasura"}, (), id="the org is not in aud"),
-        pytest.param({"aud": ["org2", "account"]}, (), id="only others are in aud"),
-        # What Keycloak writes in the cases that mislead.
-        pytest.param(ADMIN_OF_ALL, ("org1",), id="full scope: roles of an org not asked for"),
-        pytest.param(
-            {**ADMIN_OF_ALL, "scope": "openid profile email org3"},
-            (),
-            id="full scope: the org asked for has no role, others nobody asked for have",
-        ),
-        pytest.param(
-            {"resource_access": ABSENT, "aud": ABSENT}, (), id="a scope without a role mapping"
-        ),
-        pytest.param(
-            {"scope": "openid profile email", "aud": ABSENT, "resource_access": ABSENT},
-            (),
-            id="a scope dropped in silence",
-        ),
-        pytest.param(
-            {
-                "scope": "openid profile org2 email",
-                "aud": ["org1", "org2"],
-                "resource_access": access(org1=["admin"], org2=["bridge"]),
-            },
-            ("org2",),
-            id="a composite role across orgs",
-        ),
-        pytest.param(
-            {"aud": ABSENT, "resource_access": ABSENT, "scope": "openid org1"},
-            (),
-            id="a lightweight token",
-        ),
-        pytest.param(
-            {"scope": "openid group-a", "resource_access": access(org1=["editor"])},
-            (),
-            id="a scope that maps orgs under another name",
-        ),
-        pytest.param(
-            {
-                "scope": "openid acme.io",
-                "aud": "acme.io",
-                "resource_access": {"acme.io": {"roles": ["viewer"]}},
-            },
-            ("acme.io",),
-            id="a dot in an org's name is no path",
-        ),
-        pytest.param(
-            {
-                "scope": "openid Org-Ü",
-                "aud": "Org-Ü",
-                "resource_access": {"Org-Ü": {"roles": ["viewer"]}},
-            },
-            ("Org-Ü",),
-            id="letters beyond ASCII in an org's name",
-        ),
-        pytest.param(
-            {
-                "scope": "openid org 1",
-                "aud": "org 1",
-                "resource_access": {"org 1": {"roles": ["viewer"]}},
-            },
-            (),
-            id="a name with a blank cannot be a scope",
-        ),
-        pytest.param(
-            {"scope": "openid ORG1", "aud": ["ORG1", "org1"]}, (), id="the scope in capitals"
-        ),
-        pytest.param({"aud": "ORG1"}, (), id="the audience in capitals"),
-        pytest.param({"scope": "openid org12 1org1"}, (), id="a scope that holds the name"),
-        pytest.param({"scope": "openid\torg1\tx"}, (), id="only blanks separate scopes"),
-        pytest.param({"scope": "openid,org1"}, (), id="no commas separate scopes"),
-        # Each claim in another JSON type.
-        pytest.param({"scope": ABSENT}, (), id="no scope"),
-        pytest.param({"scope": None}, (), id="a null scope"),
-        pytest.param({"scope": ["openid", "org1"]}, (), id="a list of scopes"),
-        pytest.param({"scope": {"org1": 1}}, (), id="an object as scope"),
-        pytest.param({"aud": ABSENT}, (), id="no aud"),
-        pytest.param({"aud": None}, (), id="a null aud"),
-        pytest.param({"aud": {"org1": 1}}, (), id="an object as aud"),
-        pytest.param({"aud": ["org1", 7]}, (), id="a number among the audiences"),
-        pytest.param({"aud": ["org1", ["org2"]]}, (), id="a list among the audiences"),
-        pytest.param({"aud": [["org1"]]}, (), id="a list in a list as aud"),
-        pytest.param({"aud": "xorg1x"}, (), id="aud holds the name inside"),
-        pytest.param({"aud": "org1 org2"}, (), id="aud as words"),
-        pytest.param({"resource_access": None}, (), id="a null resource_access"),
-        pytest.param({"resource_access": ["org1"]}, (), id="resource_access as a list"),
-        pytest.param({"resource_access": "org1"}, (), id="resource_access as a string"),
-        pytest.param({"resource_access": {"org1": None}}, (), id="a null entry"),
-        pytest.param({"resource_access": {"org1": ["editor"]}}, (), id="an entry without roles"),
-        pytest.param({"resource_access": {"org1": {}}}, (), id="an empty entry"),
-        pytest.param({"resource_access": {"org1": {"roles": None}}}, (), id="null roles"),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": "editor"}}}, (), id="a string of roles"
-        ),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": {"editor": 1}}}}, (), id="an object of roles"
-        ),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": ["editor", 1]}}}, (), id="a number among roles"
-        ),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": ["editor", None]}}}, (), id="null among roles"
-        ),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": ["editor", ""]}}}, (), id="an empty role"
-        ),
-        pytest.param(
-            {"resource_access": {"org1": {"roles": [["editor"]]}}}, (), id="a list in the roles"
-        ),
-        pytest.param(
-            {"scope": "openid  org1", "aud": ["", "x"], "resource_access": access(**{"": ["a"]})},
-            (),
-            id="an empty name",
+            {"source": "claim", "claim": ("active_org",)}, Grant("org3", ("viewer",)), id="claim"
         ),
     ],
 )
-def test_an_org_is_granted_by_its_scope_a_role_and_its_audience_together(changes, orgs):
-    assert orgs_of(changes) == orgs
+def test_only_the_issuers_own_carrier_is_asked(org, grant):
+    granted = granted_orgs(VerifiedClaims(claims(OF_ALL)), issuer_policy(org=org))
+
+    assert granted == Grants((grant,))
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("orgs", "wish", "namespace", "org"),
     [
-        *("account", "account-console", "admin-cli", "broker", "realm-management"),
-        *("security-admin-console", "email", "profile", "openid", "roles", "organization"),
-        "frontend",
+        pytest.param((), "", None, None, id="nothing to choose from"),
+        pytest.param(("a",), "", None, "a", id="only one"),
+        pytest.param(("a", "b"), "", None, None, id="never guessed"),
+        pytest.param(("a", "b"), "b", None, "b", id="the wish"),
+        pytest.param(("a",), "b", None, None, id="a wish for another"),
+        pytest.param(("a",), "A", None, None, id="the wish in capitals"),
+        pytest.param(("a",), "eu/a", "eu", "a", id="the wish with its namespace"),
+        pytest.param(("a",), "a", "eu", None, id="the wish without its namespace"),
+        pytest.param(("a",), "us/a", "eu", None, id="the wish with another namespace"),
+        pytest.param(("a", "a"), "", None, None, id="two orgs that show one id"),
+        pytest.param(("a", "a"), "a", None, None, id="two orgs that show the id wished for"),
+        pytest.param(("a", "a", "b"), "b", None, "b", id="two that show one id, and another"),
     ],
 )
-def test_a_name_that_is_never_an_org_is_not_granted_even_with_all_three_facts(name):
-    changes = {"scope": f"openid {name}", "aud": name, "resource_access": access(**{name: ["x"]})}
+def test_one_org_is_chosen_or_none(orgs, wish, namespace, org):
+    grants = Grants(tuple(Grant(name, (f"role of {name}",)) for name in orgs))
 
-    assert orgs_of(changes) == ()
-    assert orgs_of(changes, issuer_policy(org={"only": (name,)})) == ()
+    chosen = choose_org(grants, wish, issuer_policy(namespace=namespace))
 
-
-@pytest.mark.parametrize("lists", [{"deny": ("org1",)}, {"only": ("org2",)}])
-def test_an_org_cut_off_by_the_operator_is_not_granted(lists):
-    assert orgs_of(TWO_ORGS, issuer_policy(org=lists)) == ("org2",)
+    assert chosen == (None if org is None else Grant(org, (f"role of {org}",)))
 
 
-@pytest.mark.parametrize(
-    ("scope", "orgs"),
-    [
-        pytest.param("openid org:org1", ("org1",), id="by the template"),
-        pytest.param("openid org1", (), id="the bare name is not the org's scope"),
-        pytest.param("openid org:", (), id="the template without a name"),
-        pytest.param("openid org:org2", (), id="another org's scope"),
-    ],
-)
-def test_the_scope_is_named_by_the_template(scope, orgs):
-    assert orgs_of({"scope": scope}, issuer_policy(org={"scope": "org:{org}"})) == orgs
+@pytest.mark.parametrize("wish", ["", "a", "b"])
+@pytest.mark.parametrize("orgs", [("a",), ("a", "b")])
+def test_where_nobody_may_choose_a_wish_does_not_either(orgs, wish):
+    grants = Grants(tuple(Grant(name, ("editor",)) for name in orgs), selectable=False)
 
-
-def test_the_evidence_is_laid_out_for_every_key_of_resource_access():
-    changes = {
-        "scope": "openid org1 account org3",
-        "aud": ["org1", "org2", "account"],
-        "resource_access": {**access(org1=["editor"], org2=["x"], account=["y"]), "org3": {}},
-    }
-
-    evidence = weigh(VerifiedClaims(claims(changes)), ISSUER_POLICY)
-
-    assert [tuple(row) for row in evidence] == [
-        ("org1", True, True, True, True),
-        ("org2", False, True, True, True),
-        ("account", True, True, True, False),
-        ("org3", True, False, False, True),
-    ]
-    assert [row.granted for row in evidence] == [True, False, False, False]
-
-
-@pytest.mark.parametrize("missing", ["in_scope", "has_role", "in_audience", "admitted"])
-def test_no_fact_makes_up_for_another(missing):
-    (good,) = weigh(VerifiedClaims(GOOD), ISSUER_POLICY)
-
-    assert good.granted
-    assert not good._replace(**{missing: False}).granted
-
-
-@pytest.mark.parametrize(
-    ("aud", "audience"),
-    [("a", {"a"}), (["a", "b"], {"a", "b"}), ([], set()), ("", set()), ([""], set()), (1, set())],
-)
-def test_aud_is_a_string_or_a_list_of_strings(aud, audience):
-    assert audience_of(VerifiedClaims({"aud": aud})) == audience
+    assert choose_org(grants, wish, issuer_policy()) is None
 
 
 ROLES = RolePolicy(("org_admin", "editor", "viewer"), {"admin": "org_admin", "Org Admin": "editor"})
@@ -253,20 +93,4 @@ ROLES = RolePolicy(("org_admin", "editor", "viewer"), {"admin": "org_admin", "Or
     ],
 )
 def test_the_roles_of_an_org_are_mapped_and_filtered(held, roles):
-    granted = VerifiedClaims(claims(resource_access=access(org1=held)))
-
-    assert hasura_roles(granted, "org1", ROLES) == roles
-
-
-def test_roles_never_leave_their_org_and_realm_roles_do_not_count():
-    granted = VerifiedClaims(
-        claims(
-            resource_access=access(org1=["viewer"], org2=["editor"], account=["admin"]),
-            realm_access={"roles": ["admin", "editor"]},
-            roles=["editor"],
-        )
-    )
-
-    assert keycloak_roles(granted, "org1") == ("viewer",)
-    assert hasura_roles(granted, "org1", ROLES) == ("viewer",)
-    assert hasura_roles(granted, "org3", ROLES) == ()
+    assert hasura_roles(Grant("org1", tuple(held)), ROLES) == roles

@@ -9,13 +9,14 @@ import pytest
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.rules import (
     CLAIM_RULES,
+    INTROSPECTION_FACTS,
+    INTROSPECTION_RULES,
     KEY_FACTS,
     ORDER,
     REQUEST_FACTS,
     TOKEN_RULES,
     Fact,
     admit,
-    choose_org,
     judge,
     valid_from,
     valid_until,
@@ -422,27 +423,11 @@ def test_a_wish_chooses_among_what_the_token_proves_and_adds_nothing(changes, wi
     assert (broken and broken.code) == code
 
 
-@pytest.mark.parametrize(
-    ("orgs", "wish", "namespace", "org"),
-    [
-        pytest.param((), "", None, None, id="nothing to choose from"),
-        pytest.param(("a",), "", None, "a", id="only one"),
-        pytest.param(("a", "b"), "", None, None, id="never guessed"),
-        pytest.param(("a", "b"), "b", None, "b", id="the wish"),
-        pytest.param(("a",), "b", None, None, id="a wish for another"),
-        pytest.param(("a",), "eu/a", "eu", "a", id="the wish with its namespace"),
-        pytest.param(("a",), "a", "eu", None, id="the wish without its namespace"),
-        pytest.param(("a",), "us/a", "eu", None, id="the wish with another namespace"),
-    ],
-)
-def test_one_org_is_chosen_or_none(orgs, wish, namespace, org):
-    assert choose_org(orgs, wish, issuer_policy(namespace=namespace)) == org
-
-
 def test_no_role_is_looked_up_before_an_org_is_chosen():
     case = case_of(claims(TWO_ORGS))
 
-    assert (case.orgs, case.org, case.roles) == (("org1", "org2"), None, ())
+    assert [grant.id for grant in case.grants.orgs] == ["org1", "org2"]
+    assert (case.org, case.held, case.roles) == (None, (), ())
 
 
 # --- the order ---
@@ -476,11 +461,12 @@ def test_of_several_wrong_claims_the_first_in_the_order_gives_the_code(code):
 
 def test_the_tables_hold_the_rules_in_the_order_of_the_codes():
     codes = [fact.code for fact in ORDER]
-    twice = {Code.UNSUPPORTED_ALGORITHM, Code.WRONG_TYPE}
+    twice = {Code.UNSUPPORTED_ALGORITHM, Code.WRONG_TYPE, Code.MISSING_CLAIM}
 
     assert list(dict.fromkeys(codes)) == [code for code in Code if code is not Code.INTERNAL_ERROR]
     assert {code for code in codes if codes.count(code) > 1} == twice
-    assert [*REQUEST_FACTS, *TOKEN_RULES, *KEY_FACTS, *CLAIM_RULES] == list(ORDER)
+    tables = (REQUEST_FACTS, TOKEN_RULES, KEY_FACTS, INTROSPECTION_FACTS, CLAIM_RULES)
+    assert [fact for table in tables for fact in table] == list(ORDER)
 
 
 @pytest.mark.parametrize("fact", ORDER, ids=lambda fact: f"{fact.code}: {fact.must}")
@@ -504,3 +490,125 @@ def test_the_moments_between_which_a_token_is_good(times, moments):
     verified = VerifiedClaims(claims(times))
 
     assert (valid_from(verified, 30), valid_until(verified, 30)) == moments
+
+
+# --- step-up ---
+
+
+STEP_UP = {"org_admin": frozenset({"2", "gold"})}
+
+
+def strict(**acr):
+    roles = replace(POLICY.roles, acr={name: frozenset(it) for name, it in acr.items()} or STEP_UP)
+    return replace(policy_of(), roles=roles)
+
+
+def roles_of(*roles, **changes):
+    return claims({"resource_access": {"org1": {"roles": list(roles)}}, **changes})
+
+
+@pytest.mark.parametrize("acr", ["2", "gold"])
+def test_a_role_is_held_with_one_of_its_levels(acr):
+    case = case_of(roles_of("admin", "editor", acr=acr), policy=strict())
+
+    assert case.held == case.roles == ("org_admin", "editor")
+    judge(case)
+    judge(case_of(roles_of("admin", acr=acr), role="org_admin", policy=strict()))
+
+
+TOO_WEAK = [
+    pytest.param("1", id="a password"),
+    pytest.param("0", id="a silent login"),
+    pytest.param("3", id="a level that is not listed, though higher"),
+    pytest.param("GOLD", id="capitals"),
+    pytest.param("2 ", id="a blank behind"),
+    pytest.param("", id="empty"),
+    pytest.param(ABSENT, id="missing"),
+    pytest.param(None, id="null"),
+    pytest.param(2, id="a number"),
+    pytest.param(["2"], id="a list"),
+    pytest.param({"2": 1}, id="an object"),
+    pytest.param(True, id="a bool"),
+]
+
+
+@pytest.mark.parametrize("acr", TOO_WEAK)
+def test_without_its_level_a_role_falls_away_and_the_others_stay(acr):
+    case = case_of(roles_of("admin", "editor", acr=acr), policy=strict())
+
+    assert (case.held, case.roles) == (("org_admin", "editor"), ("editor",))
+    judge(case)
+    assert (
+        decide(roles_of("admin", "editor", acr=acr), policy=strict()).variables[
+            "X-Hasura-Allowed-Roles"
+        ]
+        == "{editor}"
+    )
+
+
+@pytest.mark.parametrize("acr", TOO_WEAK)
+def test_to_ask_for_it_all_the_same_needs_a_step_up(acr):
+    for roles in (("admin", "editor"), ("admin",)):
+        with denied(Code.STEP_UP_REQUIRED, issuer=ISSUER):
+            decide(roles_of(*roles, acr=acr), role="org_admin", policy=strict())
+    with denied(Code.STEP_UP_REQUIRED, issuer=ISSUER):
+        decide(roles_of("admin", acr=acr), policy=strict())
+
+
+@pytest.mark.parametrize(
+    ("roles", "wish", "code"),
+    [
+        pytest.param(["editor"], "org_admin", Code.ROLE_NOT_GRANTED, id="a role that is not held"),
+        pytest.param(["admin"], "editor", Code.ROLE_NOT_GRANTED, id="another that is not held"),
+        pytest.param(["admin"], "admin", Code.ROLE_NOT_GRANTED, id="Keycloak's name of it"),
+        pytest.param(["owner"], "org_admin", Code.NO_ROLE, id="no role that is allowed"),
+        pytest.param(["admin", "editor"], "editor", None, id="a role without levels"),
+        pytest.param(["admin"], "org_admin", Code.STEP_UP_REQUIRED, id="held, and too weak"),
+    ],
+)
+def test_whoever_does_not_hold_a_role_is_not_told_to_step_up(roles, wish, code):
+    case = case_of(roles_of(*roles, acr="1"), role=wish, policy=strict())
+    broken = next(walk(CLAIM_RULES, case), None)
+
+    assert (broken and broken.code) == code
+
+
+def test_each_role_has_its_own_levels():
+    policy = strict(org_admin=("3",), editor=("2", "3"))
+    held = ("admin", "editor", "viewer")
+
+    for acr, roles in (
+        ("1", ("viewer",)),
+        ("2", ("editor", "viewer")),
+        ("3", ("org_admin", "editor", "viewer")),
+    ):
+        assert case_of(roles_of(*held, acr=acr), policy=policy).roles == roles
+
+
+# --- before Keycloak is asked about a token ---
+
+
+LIGHTWEIGHT = {"sub": ABSENT, "aud": ABSENT, "acr": ABSENT, "resource_access": ABSENT}
+
+
+def test_a_lightweight_token_may_be_asked_about():
+    judge(case_of(claims(LIGHTWEIGHT)), INTROSPECTION_RULES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"exp": ABSENT}, Code.MISSING_CLAIM, id="no exp"),
+        pytest.param({"iat": "x"}, Code.MISSING_CLAIM, id="iat as a string"),
+        pytest.param({"azp": ABSENT}, Code.MISSING_CLAIM, id="no azp"),
+        pytest.param({"typ": ABSENT}, Code.MISSING_CLAIM, id="no typ"),
+        pytest.param({"cnf": {"jkt": "x"}}, Code.SENDER_CONSTRAINED, id="bound to a key"),
+        pytest.param({"typ": "ID"}, Code.WRONG_TYPE, id="an ID token"),
+        pytest.param({"exp": NOW - 30}, Code.EXPIRED, id="expired"),
+        pytest.param({"nbf": NOW + 31}, Code.NOT_YET_VALID, id="not yet valid"),
+        pytest.param({"azp": "admin-cli"}, Code.WRONG_CLIENT, id="a token of admin-cli"),
+    ],
+)
+def test_nothing_is_asked_about_a_token_that_fails_by_its_own_claims(changes, code):
+    with denied(code, issuer=ISSUER):
+        judge(case_of(claims({**LIGHTWEIGHT, **changes})), INTROSPECTION_RULES)

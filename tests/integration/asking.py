@@ -3,9 +3,10 @@
 import base64
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import aiohttp
@@ -96,9 +97,16 @@ def granted(realm: Realm, user: str, org: str, *roles: str, role: str = "") -> A
 
 
 def settings_for(
-    realm: Realm, *more: Realm, issuer: Mapping[str, Any] | None = None, **sections: Any
+    realm: Realm,
+    *more: Realm,
+    issuer: Mapping[str, Any] | None = None,
+    each: Sequence[Mapping[str, Any]] = (),
+    **sections: Any,
 ) -> Settings:
-    """Return settings as a team would write them; `issuer` changes those of the (one) issuer."""
+    """Return settings as a team would write them.
+
+    `issuer` changes those of all issuers, `each` those of one after the other.
+    """
     usual = {"clients": ["frontend"], "audiences": ["hasura"]}
     return Settings.model_validate(
         {
@@ -108,8 +116,9 @@ def settings_for(
                     **usual,
                     **(issuer or {}),
                     **({"namespace": it.name} if more else {}),
+                    **own,
                 }
-                for it in (realm, *more)
+                for it, own in zip_longest((realm, *more), each, fillvalue={})
             ],
             "roles": {
                 "allowed": ["org_admin", "owner", "editor", "viewer"],

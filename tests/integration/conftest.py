@@ -13,7 +13,10 @@ from asking import running, settings_for
 from browser import Browser
 from keycloak_dist import Tools, find_tools
 from keycloak_server import KeycloakServer
+from lightweight import add_lightweight
 from login import Client
+from native import make_grouped, make_native
+from organizations import Organizations
 from realm import Realm
 from variants import ALLOWED_CLIENTS, add_variants
 
@@ -118,6 +121,33 @@ async def variants_service(variants: Realm) -> AsyncIterator[Service]:
     """Give the running service for the odd realm; its settings are the same."""
     async with running(settings_for(variants, issuer={"clients": ALLOWED_CLIENTS})) as service:
         yield service
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def native(admin: Admin) -> Organizations:
+    """Give the realm of organizations as Keycloak sets them up by itself: look only."""
+    return await make_native(admin)
+
+
+@pytest.fixture(scope="session")
+def has_groups(keycloak: KeycloakServer) -> None:
+    """Skip where an organization has no groups; two of them in one request came with these."""
+    if keycloak.release < (26, 7):
+        pytest.skip(f"Keycloak {keycloak.version}: no groups with roles in an organization yet")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def grouped(has_groups: None, admin: Admin) -> Organizations:  # noqa: ARG001
+    """Give the realm of organizations whose groups hold the roles: look only."""
+    return await make_grouped(admin)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def light(admin: Admin) -> Realm:
+    """Give the realm whose frontends get lightweight tokens: look only."""
+    realm = await make_realm(admin)
+    await add_lightweight(realm)
+    return realm
 
 
 async def make_realm(admin: Admin) -> Realm:

@@ -58,6 +58,10 @@ class KeycloakServer:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def release(self) -> tuple[int, ...]:
+        return tuple(map(int, self.version.split(".")))
+
     async def start(self) -> None:
         if self._process is not None:
             raise KeycloakFailed("Keycloak runs already")

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from asking import SkippedTime, ask, denied, forged, granted, health, running, settings_for
 from keycloak_server import KeycloakServer
+from lightweight import introspecting, light_login
 from login import Client, Tokens
 from realm import Realm
 from realm_keys import add_key, disable_key, key_id_of, restore_key, retire_key
@@ -65,17 +66,21 @@ async def refresh(service: Service, token: str, time: SkippedTime) -> None:
 
 
 async def test_keycloak_may_go_and_come_back(
-    keycloak: KeycloakServer, realm: Realm, frontend: Client
+    keycloak: KeycloakServer, realm: Realm, light: Realm, frontend: Client
 ) -> None:
     tokens = await org1(realm)
+    asking = Introspected(light)
     allowed = granted(realm, "alice", "org1", "editor")
     settings = settings_for(realm, keys={"cooldown": "1s"}, cache={"entries": 0})
     time = SkippedTime()
     async with AsyncExitStack() as stack:
         warm = await stack.enter_async_context(running(settings, time.clocks))
         assert await ask(warm, tokens.access) == allowed
+        await asking.begin(stack)
 
         async with outage(keycloak):
+            await asking.without_keycloak()
+
             # Known keys are as good as ever, though nothing is cached.
             assert await ask(warm, tokens.access) == allowed
             assert (await health(warm))[0] == 200
@@ -102,6 +107,40 @@ async def test_keycloak_may_go_and_come_back(
             assert await ask(service, tokens.access) == allowed
             assert await ask(service, fresh.access) == allowed
             assert (await health(service))[0] == 200
+        await asking.end()
+
+
+class Introspected:
+    """Lightweight tokens before, in and after the outage: each can only be told by Keycloak."""
+
+    def __init__(self, realm: Realm) -> None:
+        self.realm = realm
+        self.time = SkippedTime()
+        self.allowed = granted(realm, "alice", "org1", "editor")
+
+    async def begin(self, stack: AsyncExitStack) -> None:
+        settings = settings_for(self.realm, issuer=introspecting())
+        self.service = await stack.enter_async_context(running(settings, self.time.clocks))
+        self.known = (await light_login(self.realm, "alice", "openid org1")).access
+        self.new = (await light_login(self.realm, "alice", "openid org1")).access
+        assert await ask(self.service, self.known) == self.allowed
+
+    async def without_keycloak(self) -> None:
+        """Believe what was told for its 30 s, also where another question needs it anew."""
+        down = denied("introspection_unavailable", 503)
+        assert await ask(self.service, self.known) == self.allowed
+        assert await ask(self.service, self.known, role="editor") == self.allowed
+        assert await ask(self.service, self.known, role="viewer") == denied("role_not_granted")
+        # By both modes each: more often than it takes to open the circuit breaker.
+        for _ in range(3):
+            assert await ask(self.service, self.new) == down
+        self.time.wall = self.time.monotonic = 30.1
+        assert await ask(self.service, self.known) == down
+
+    async def end(self) -> None:
+        self.time.monotonic += COOLDOWN
+        assert await ask(self.service, self.new) == self.allowed
+        assert await ask(self.service, self.known) == self.allowed
 
 
 @asynccontextmanager

@@ -115,11 +115,14 @@ def test_their_labels_have_these_names():
     }
 
 
+UNDECIDED = (Code.KEYS_UNAVAILABLE, Code.INTROSPECTION_UNAVAILABLE, Code.INTERNAL_ERROR)
+
+
 @pytest.mark.parametrize("code", Code)
 def test_what_could_not_be_decided_is_no_denial(code):
     counts = DecisionCounts()
     counts.refuse(code, None, 0.0)
-    outcome = "error" if code in (Code.KEYS_UNAVAILABLE, Code.INTERNAL_ERROR) else "deny"
+    outcome = "error" if code in UNDECIDED else "deny"
     assert _only(_samples(counts), "decisions_total") == {(outcome, code.value, "none"): 1}
     assert _only(_samples(counts), "decision_duration_seconds_count")[outcome,] == 1
 

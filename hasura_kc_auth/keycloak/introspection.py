@@ -1,0 +1,156 @@
+"""Asks Keycloak about single tokens (RFC 7662), and waits for no Keycloak that is down."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote_plus
+
+import aiohttp
+
+from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.strict_json import Json, decode_foreign_object, decode_object
+from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, ask_json, client_session
+from hasura_kc_auth.ports import Clock
+
+# So many failures in a row, and Keycloak is left alone for the cooldown.
+_FAILURES_TO_OPEN = 5
+_BAD_REQUEST = 400
+# Codes of a 400 that is about who asks (RFC 6749, section 5.2), and not about the token.
+_CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
+_INACTIVE: Mapping[str, Json] = {"active": False}
+
+
+@dataclass(frozen=True, slots=True)
+class IntrospectionClient:
+    """Who asks where. `timeout` and `cooldown`: seconds. `tls`: a CA of its own."""
+
+    issuer: str
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    timeout: float = 3.0
+    cooldown: float = 10.0
+    tls: ssl.SSLContext | None = None
+
+
+def introspection_url(issuer: str, jwks_uri: str | None) -> str:
+    """Return where Keycloak's introspection is: beside its keys, where their address is given."""
+    keys = "/protocol/openid-connect/certs"
+    realm = jwks_uri.removesuffix(keys) if jwks_uri and jwks_uri.endswith(keys) else issuer
+    return f"{realm.removesuffix('/')}/protocol/openid-connect/token/introspect"
+
+
+class Introspection:
+    """Asks over HTTP, with a circuit breaker: after some failures one request tries at a time.
+
+    `requests` counts by the closed set FetchResult, for a collector to read.
+    """
+
+    def __init__(
+        self,
+        client: IntrospectionClient,
+        monotonic: Clock,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._client = client
+        self._monotonic = monotonic
+        self._report = report
+        self._failures = 0
+        self._next_attempt = monotonic()
+        self._session: aiohttp.ClientSession | None = None
+        self.requests: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        self._session = client_session(self._client.tls)
+
+    async def stop(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def introspect(self, token: str) -> Mapping[str, Json]:
+        """Return Keycloak's answer about one token; `{"active": False}` is one, too.
+
+        Raises Denied `introspection_unavailable`: never an answer where there was none.
+        """
+        self._pass_breaker()
+        try:
+            async with asyncio.timeout(self._client.timeout):
+                answer = await self._ask(token)
+        except TimeoutError:
+            self._failed(FetchResult.TIMEOUT, "no answer within keys.timeout")
+            raise self._unavailable("no answer within keys.timeout") from None
+        except FetchFailed as failure:
+            self._failed(failure.result, failure.detail)
+            raise self._unavailable(failure.detail) from failure
+        self._failures = 0
+        self.requests[FetchResult.OK.value] += 1
+        return answer
+
+    def _pass_breaker(self) -> None:
+        if self._failures < _FAILURES_TO_OPEN:
+            return
+        if self._monotonic() < self._next_attempt:
+            raise self._unavailable(
+                "Keycloak failed again and again, and is left alone for a while"
+            )
+        # This request tries for all; the others have their turn when the cooldown is over again.
+        self._next_attempt = self._monotonic() + self._client.cooldown
+
+    async def _ask(self, token: str) -> Mapping[str, Json]:
+        assert self._session is not None  # noqa: S101 - `start` has opened it
+        client = self._client
+        status, answer = await ask_json(
+            self._session.post(
+                client.url,
+                data={"token": token, "token_type_hint": "access_token"},
+                headers={"Authorization": _basic(client.client_id, client.client_secret)},
+                allow_redirects=False,
+            ),
+            statuses=(200, _BAD_REQUEST),
+            read=_read_answer,
+        )
+        if status == _BAD_REQUEST:
+            return _about_a_bad_request(answer)
+        if not isinstance(answer.get("active"), bool):  # RFC 7662, section 2.2: it is required
+            raise FetchFailed(FetchResult.INVALID, "the answer does not say whether it is active")
+        return answer
+
+    def _failed(self, result: FetchResult, detail: str) -> None:
+        self._failures += 1
+        self._next_attempt = self._monotonic() + self._client.cooldown
+        self.requests[result.value] += 1
+        self._report(self._client.issuer, detail)
+
+    def _unavailable(self, detail: str) -> Denied:
+        return Denied(Code.INTROSPECTION_UNAVAILABLE, detail, issuer=self._client.issuer)
+
+
+def _basic(client_id: str, client_secret: str) -> str:
+    """RFC 6749, section 2.3.1: both are encoded as in a form before they are joined."""
+    login = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return f"Basic {b64encode(login.encode()).decode()}"
+
+
+def _read_answer(body: bytes) -> dict[str, Json]:
+    """Read an answer as strictly as a token. Raises ValueError where it is no JSON object.
+
+    JSON that no token could carry, such as a name with U+0000 in it, is that token's fault: one
+    user's attributes must not open the breaker for all.
+    """
+    try:
+        return decode_object(body)
+    except ValueError:
+        decode_foreign_object(body)
+        return dict(_INACTIVE)
+
+
+def _about_a_bad_request(answer: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Keycloak itself is up: it is that token's fault, such as an org that its user has left."""
+    if answer.get("error") in _CLIENT_ERRORS:
+        raise FetchFailed(FetchResult.STATUS, "Keycloak refuses the client of `introspection`")
+    return _INACTIVE

@@ -1,0 +1,92 @@
+"""What in a realm's set-up will make tokens fail, or say more than they should: as a pure function.
+
+`RealmFacts` is what the admin API tells (`realm_reader.py` asks it); `faults` compares it with the
+issuer's policy. What is a fault depends on how the realm's tokens carry the org.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hasura_kc_auth.core.keys import SUPPORTED_ALGORITHMS
+from hasura_kc_auth.core.policy import IssuerPolicy, OrgPolicy
+from hasura_kc_auth.keycloak.organization_check import organization_faults
+from hasura_kc_auth.keycloak.realm_facts import ClientFacts, OrgFacts, RealmFacts
+
+
+def faults(realm: RealmFacts, issuer: IssuerPolicy, introspector: str = "") -> Iterator[str]:
+    """Yield a sentence for each fault: what is wrong, what comes of it, where to mend it.
+
+    `introspector`: the client that introspects this issuer's tokens, "" where none does.
+    """
+    for name in sorted(issuer.clients - realm.clients.keys()):
+        yield f"client {name}: is in `clients`, and not in the realm"
+    for name, client in sorted(realm.clients.items()):
+        for fault in _client_faults(client, issuer, introspector):
+            yield f"client {name}: {fault}"
+    if issuer.org.source == "client-scope":
+        yield from _client_scope_faults(realm, issuer.org)
+    if realm.organizations is not None:
+        scopes = {
+            name: (it.default_scopes, it.optional_scopes) for name, it in realm.clients.items()
+        }
+        yield from organization_faults(realm.organizations, issuer.org, scopes)
+
+
+def _client_faults(client: ClientFacts, issuer: IssuerPolicy, introspector: str) -> Iterator[str]:
+    """Yield what is wrong with a frontend whatever carries the org."""
+    if _reads_resource_access(issuer.org) and "roles" not in client.default_scopes:
+        yield "lacks the default scope `roles`: its tokens have no roles, no_org"
+    if "basic" not in client.default_scopes:
+        yield "lacks the default scope `basic`: its tokens have no sub, missing_claim"
+    if issuer.audiences and issuer.audiences.isdisjoint(client.audiences):
+        yield "no default scope adds one of `audiences` to aud: wrong_audience"
+    if client.algorithm and client.algorithm not in issuer.algorithms:
+        cure = "add it to `algorithms`" if client.algorithm in SUPPORTED_ALGORITHMS else "change it"
+        yield f"access tokens are signed {client.algorithm}, unsupported_algorithm: {cure}"
+    if client.lightweight and not introspector:
+        yield "lightweight access tokens are on: `introspection` is needed"
+    if introspector and introspector not in client.audiences:
+        yield (
+            f"no default scope adds {introspector}, which introspects, to aud: from 26.6 on "
+            "Keycloak answers it `active: false`"
+        )
+
+
+def _reads_resource_access(org: OrgPolicy) -> bool:
+    return org.source != "organization" or org.roles == "client"
+
+
+def _client_scope_faults(realm: RealmFacts, org: OrgPolicy) -> Iterator[str]:
+    for name, client in sorted(realm.clients.items()):
+        if client.full_scope:
+            yield (
+                f"client {name}: Full scope allowed is on, so every token carries the roles of "
+                "every org (Clients, its dedicated scope, Scope)"
+            )
+        yield from _scope_faults(name, client, realm, org)
+    for name, facts in sorted(realm.orgs.items()):
+        yield from _org_faults(name, facts, realm)
+
+
+def _scope_faults(
+    name: str, client: ClientFacts, realm: RealmFacts, org: OrgPolicy
+) -> Iterator[str]:
+    for scope in map(org.scope_of, sorted(realm.orgs)):
+        if scope in client.default_scopes:
+            yield f"client {name}: scope {scope} is assigned as default, and in every token"
+        elif scope not in client.optional_scopes:
+            yield f"client {name}: lacks the scope {scope}: asking for it is invalid_scope"
+
+
+def _org_faults(org: str, facts: OrgFacts, realm: RealmFacts) -> Iterator[str]:
+    missing = sorted(facts.roles - facts.mapped)
+    if missing:
+        yield (
+            f"org {org}: its scope does not map {', '.join(missing)}: who holds only that loses "
+            "the org in silence (Client scopes, the scope, Scope)"
+        )
+    if not facts.in_token_scope:
+        yield f"org {org}: its scope has `Include in token scope` off: no_org"
+    for other in sorted(facts.leads_to & realm.orgs.keys() - {org}):
+        yield f"org {org}: a composite role of it leads to roles of {other}"
