@@ -292,6 +292,11 @@ def warnings_about(settings: Settings) -> list[str]:
         for index, issuer in enumerate(settings.issuers)
         if not issuer.audiences
     ]
+    if sum(issuer.namespace is None for issuer in settings.issuers) > 1:
+        warnings.append(
+            "several issuers have no namespace: users of two realms may have one X-Hasura-User-Id, "
+            "so write no permission with it alone"
+        )
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
         warnings.append("aiohttp runs on its pure-Python parser: install its wheel with the C one")
     if settings.insecure_transport:

@@ -25,7 +25,7 @@ ADVICE: dict[Code, str] = {
     "of another Keycloak with the same address, or a refresh token. Log in again.",
     Code.BAD_SIGNATURE: "The token was changed on its way, or forged. Log in again.",
     Code.INTROSPECTION_UNAVAILABLE: "Keycloak did not answer about this token, or refused the "
-    "client of `introspection`: `check --online` says why.",
+    "client of `introspection`: the log's `introspection_failed` says why.",
     Code.INACTIVE_TOKEN: "Keycloak says that this token is not active: logged out, revoked, or its "
     "user disabled. If it says so of every token: from 26.6 on it tells only clients that are in "
     "the token's aud, so add an Audience mapper for the client of `introspection`.",

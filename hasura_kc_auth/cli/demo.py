@@ -149,7 +149,7 @@ The issuer (NO KEYCLOAK) and the webhook stay up until Ctrl-C; denials are logge
 # ask the webhook as Hasura does: GET with the client's headers, POST with them in a JSON body
 TOKEN=…   # the access_token of the first call
 {call}
-{call} -H "X-Hasura-Role: viewer"
+{call} -H "X-Hasura-Role: viewer"   # 200 for dave, who is one; 401 for alice
 curl -si {service.webhook_url} -d "{body}"
 curl -s {service.management_url}/readyz
 curl -s {service.management_url}/metrics | grep hasura_kc_auth_decisions

@@ -41,10 +41,16 @@ def introduction(issuer: DevIssuer) -> str:
     token = f"curl -s {issuer.issuer}/protocol/openid-connect/token -d client_id={FRONTEND}"
     login = "-d grant_type=password -d username=alice -d password=demo"
     faults = ", ".join(list(Fault)[2:])
+    roles = "\n".join(
+        f"          {name} in {org}: {', '.join(held)}"
+        for name, user in issuer.users.items()
+        for org, held in user.roles.items()
+    )
     return f"""\
 issuer    {issuer.issuer}
 client    {FRONTEND}   audience {AUDIENCE}   orgs {", ".join(ORGS)}
 users     {", ".join(issuer.users)}   password: demo
+{roles}
 
 # a token for one org; another by refresh; the keys rotated; a fault and its end; who fetched what
 {token} {login} -d scope='openid acme'

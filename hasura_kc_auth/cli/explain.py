@@ -20,7 +20,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import ROLE_HEADER, Request, read_request
 from hasura_kc_auth.keycloak.jwks import IssuerKeys, RealmKeys
-from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Completers, key_source, key_times
+from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Completers, StartFailed, key_source, key_times
 
 _HEADER_NAME = re.compile(r"^authorization:", re.IGNORECASE)
 _MARKS = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[dim]·[/dim]"}
@@ -42,7 +42,11 @@ def explain(
     """
     settings = settings_or_exit(config, as_json=as_json)
     text = ask_for_token()
-    found = run(_examine(settings, text.strip(), org, role))
+    try:
+        found = run(_examine(settings, text.strip(), org, role))
+    except StartFailed as error:
+        typer.echo(f"configuration: {error}", err=True)
+        raise typer.Exit(Exit.USAGE) from None
     if as_json:
         print(json.dumps(_as_object(found)))
     else:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hasura_kc_auth.core.claims import scopes_of
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.core.token import VerifiedClaims
 
 # What an answer must have in common with the token that was asked about.
 _SAME = ("iss", "azp", "exp", "iat", "jti")
+_SAME_IF_SIGNED = frozenset({"sub", "sid"})
 _NOT_ACTIVE = (
     "Keycloak says that it is not active, as it does to a client of `introspection` that is not in "
     "the token's aud"
@@ -21,6 +23,8 @@ _NOT_ACTIVE = (
 # Said of every token when introspected, so it tells nothing: in a token of its own, `client_id`
 # marks a machine.
 _ADDED_BY_INTROSPECTION = frozenset({"active", "client_id", "token_type", "username"})
+# The token's own word counts. An answer's `acr` may be that of a later login of the same session.
+_OWN = _ADDED_BY_INTROSPECTION | {"acr"}
 
 
 def is_lightweight(claims: VerifiedClaims) -> bool:
@@ -41,8 +45,19 @@ def introspected(claims: VerifiedClaims, answer: Mapping[str, Json], issuer: str
     """
     if answer.get("active") is not True:
         raise Denied(Code.INACTIVE_TOKEN, _NOT_ACTIVE, issuer=issuer)
-    if any(answer.get(name) != claims.get(name) for name in _SAME):
+    if not _is_about(answer, claims):
         raise Denied(Code.INACTIVE_TOKEN, "the answer is about another token", issuer=issuer)
     told = {name: value for name, value in answer.items() if name not in _ADDED_BY_INTROSPECTION}
-    own = {name: claims[name] for name in _ADDED_BY_INTROSPECTION & claims.keys()}
+    own = {name: claims[name] for name in _OWN & claims.keys()}
     return VerifiedClaims({**told, **own})
+
+
+def _is_about(answer: Mapping[str, Json], claims: VerifiedClaims) -> bool:
+    """Whether the answer has the token's own `jti`, and contradicts nothing that is signed."""
+    return (
+        isinstance(claims.get("jti"), str)
+        and all(answer.get(name) == claims.get(name) for name in _SAME)
+        and all(answer.get(name) == claims[name] for name in _SAME_IF_SIGNED & claims.keys())
+        # A scope may have been taken away meanwhile; none can have come.
+        and ("scope" not in claims or scopes_of(answer) <= scopes_of(claims))
+    )

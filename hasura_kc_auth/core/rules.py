@@ -124,7 +124,15 @@ def _has_token_claims(case: Case) -> bool:
 
 def _has_user(case: Case) -> bool:
     user_id = claim_at(case.claims, case.policy.session.user_id)
-    return is_id(case.claims.get("sub")) and is_id(user_id)
+    return is_id(case.claims.get("sub")) and is_id(user_id) and _is_in_its_namespace(user_id, case)
+
+
+def _is_in_its_namespace(user_id: str, case: Case) -> bool:
+    """Whether an id that gets no prefix looks like no id of a realm that has one."""
+    spaces = (issuer.namespace for issuer in case.policy.issuers.values())
+    return case.issuer.namespace is not None or not any(
+        space is not None and user_id.startswith(f"{space}/") for space in spaces
+    )
 
 
 def _is_granted(case: Case) -> bool:

@@ -47,7 +47,7 @@ class Session:
         """
         if self.max_age is None:
             return self.rendered + b"}"
-        seconds = max(1, int(min(self.expires_at - now, self.max_age)))
+        seconds = max(1, int(min(self.expires_at - now, self.max_age, self.fresh_for)))
         return b'%b,"Cache-Control":"max-age=%d"}' % (self.rendered, seconds)
 
 

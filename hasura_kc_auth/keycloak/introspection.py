@@ -121,7 +121,8 @@ class Introspection:
         return answer
 
     def _failed(self, result: FetchResult, detail: str) -> None:
-        self._failures += 1
+        # An answer that cannot be read may be about one odd token: it opens the breaker for nobody.
+        self._failures += result is not FetchResult.INVALID
         self._next_attempt = self._monotonic() + self._client.cooldown
         self.requests[result.value] += 1
         self._report(self._client.issuer, detail)

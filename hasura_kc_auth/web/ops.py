@@ -80,5 +80,9 @@ def _state(issuer: IssuerState) -> dict[str, object]:
 
 
 def _json(status: int, content: dict[str, object]) -> web.Response:
-    headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"}
+    headers = {
+        hdrs.CONTENT_TYPE: "application/json",
+        hdrs.CACHE_CONTROL: "no-store",
+        hdrs.SERVER: "hasura-kc-auth",
+    }
     return web.Response(status=status, body=json.dumps(content).encode(), headers=headers)

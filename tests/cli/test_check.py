@@ -39,6 +39,23 @@ def test_the_file_may_be_named_by_a_variable(config):
     assert invoke("check", "-c", config()).code == 0
 
 
+def test_several_realms_without_a_namespace_are_warned_of(config):
+    issuers = [
+        {
+            "issuer": f"https://{name}.example.com/realms/a",
+            "clients": ["frontend"],
+            "audiences": ["hasura"],
+            "org": {"only": [name]},
+        }
+        for name in ("acme", "globex")
+    ]
+
+    found = invoke("check", "--config", config(issuers=issuers))
+
+    assert found.code == 0
+    assert found.err.startswith("warning: several issuers have no namespace")
+
+
 def test_what_is_dangerous_is_a_warning_and_no_failure(realm, config):
     issuer = {**realm.settings()["issuers"][0], "audiences": []}
     file = config(issuers=[issuer], insecure_transport=True)

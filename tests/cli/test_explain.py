@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import subprocess
+import sys
 import termios
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -754,3 +755,16 @@ def test_the_manuals_table_says_the_same():
     table = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", manual, re.MULTILINE)
 
     assert table == [(str(code), words) for code, words in ADVICE.items()]
+
+
+def test_what_the_start_needs_and_is_not_there_is_usage(config, monkeypatch):
+    asks = {"client_id": "asker", "client_secret": "s3cret"}
+    issuer = {"issuer": "https://sso.example.com/realms/a", "clients": ["frontend"]}
+    file = config(issuers=[{**issuer, "introspection": asks}], shared={"url": "redis://127.0.0.1"})
+    monkeypatch.setitem(sys.modules, "hasura_kc_auth.stores.shared", None)
+
+    found = invoke("explain", "--config", file, given="a.b.c")
+
+    assert found.code == 2
+    assert "hasura-kc-auth[redis]" in found.err
+    assert "s3cret" not in found.err + found.out

@@ -65,6 +65,9 @@ def test_an_empty_answer_is_inactive():
         pytest.param({"exp": str(NOW + 290)}, id="exp as a string"),
         pytest.param({"iss": f"{ISSUER}/"}, id="a slash behind iss"),
         pytest.param({"azp": "admin-cli"}, id="a token of another client"),
+        pytest.param({"sid": "another"}, id="another session"),
+        pytest.param({"sid": ABSENT}, id="no session"),
+        pytest.param({"scope": "openid profile org1 org2 email"}, id="a scope that was not signed"),
     ],
 )
 def test_an_answer_about_another_token_is_not_believed(changes):
@@ -126,3 +129,20 @@ def test_a_machine_is_still_told_by_the_claim_of_its_own_token():
 )
 def test_a_token_without_its_user_is_lightweight(token, lightweight):
     assert is_lightweight(VerifiedClaims(token)) is lightweight
+
+
+def test_an_answer_about_another_user_is_not_believed():
+    with denied(Code.INACTIVE_TOKEN, issuer=ISSUER):
+        told(ANSWER, {**BARE, "sub": "another"})
+
+
+def test_two_tokens_without_a_jti_are_not_taken_for_one():
+    token = {name: it for name, it in BARE.items() if name != "jti"}
+
+    with denied(Code.INACTIVE_TOKEN, issuer=ISSUER):
+        told(changed(jti=ABSENT), token)
+
+
+def test_the_level_that_was_signed_counts_and_not_that_of_a_later_login():
+    assert told(changed(acr="2"), {**BARE, "acr": "1"})["acr"] == "1"
+    assert told(changed(acr="2"))["acr"] == "2"

@@ -15,6 +15,7 @@ from hasura_kc_auth.core.session import anonymous_session
 from tests.core.deciding import answered, decide
 from tests.made_tokens import (
     ISSUER,
+    ISSUER_POLICY,
     NOW,
     TWO_ORGS,
     USER,
@@ -328,3 +329,19 @@ def test_an_anonymous_request_has_nothing_to_choose_from(wish, code):
 def test_without_an_anonymous_role_there_must_be_a_credential(wish):
     with denied(Code.NO_CREDENTIALS):
         anonymous(policy=None, **wish)
+
+
+def test_a_user_id_without_a_prefix_is_none_of_a_realm_that_has_one():
+    other = issuer_policy(issuer="https://eu.example.com/realms/acme", namespace="eu")
+    policy = policy_of(ISSUER_POLICY, other)
+
+    assert answered(decide(claims(sub="eur/alice"), policy=policy))["X-Hasura-User-Id"]
+    with denied(Code.MISSING_CLAIM, issuer=ISSUER):
+        decide(claims(sub="eu/alice"), policy=policy)
+
+
+def test_what_is_fresh_for_a_while_is_not_told_to_be_so_for_longer():
+    session = replace(decide(), fresh_for=7.5)
+
+    assert answered(session)["Cache-Control"] == "max-age=7"
+    assert answered(replace(session, fresh_for=0.0))["Cache-Control"] == "max-age=1"

@@ -264,6 +264,16 @@ async def test_a_tokens_own_fault_forgets_them_too(asking):
     assert await asking.ask() == ACTIVE
 
 
+async def test_answers_that_cannot_be_read_open_it_for_nobody(asking):
+    """One user's odd claims may be behind them: the others are asked about all the same."""
+    asking.answers(ok(b'"no object"'))
+    for _ in range(20):
+        assert "left alone" not in await asking.detail()
+    asking.answers(ok(ACTIVE))
+    assert await asking.ask() == ACTIVE
+    assert asking.asked == 21
+
+
 async def test_after_five_it_asks_no_more(asking, clock):
     await _fail(asking, 5)
     asking.answers(ok(ACTIVE))
