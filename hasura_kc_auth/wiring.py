@@ -214,9 +214,7 @@ class Completers:
             client = Introspection(
                 _introspection_client(issuer, settings), clocks.monotonic, report
             )
-            answers = Introspections(
-                client, self._store, clocks.wall, ttl=how.ttl, secret=how.secret
-            )
+            answers = Introspections(client, self._store, clocks, ttl=how.ttl, secret=how.secret)
             self._clients[issuer.issuer] = client
             self._answers.append(answers)
             self.completions[issuer.issuer] = Completion(answers, always=how.when == "always")

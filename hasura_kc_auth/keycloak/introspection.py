@@ -12,13 +12,12 @@ from urllib.parse import quote_plus
 
 import aiohttp
 
+from hasura_kc_auth.core.breaker import Breaker
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.strict_json import Json, decode_foreign_object, decode_object
 from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, ask_json, client_session
 from hasura_kc_auth.ports import Clock
 
-# So many failures in a row, and Keycloak is left alone for the cooldown.
-_FAILURES_TO_OPEN = 5
 _BAD_REQUEST = 400
 # Codes of a 400 that is about who asks (RFC 6749, section 5.2), and not about the token.
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
@@ -60,8 +59,7 @@ class Introspection:
         self._client = client
         self._monotonic = monotonic
         self._report = report
-        self._failures = 0
-        self._next_attempt = monotonic()
+        self._breaker = Breaker(client.cooldown)
         self._session: aiohttp.ClientSession | None = None
         self.requests: Counter[str] = Counter()
 
@@ -77,7 +75,10 @@ class Introspection:
 
         Raises Denied `introspection_unavailable`: never an answer where there was none.
         """
-        self._pass_breaker()
+        if not self._breaker.lets_through(self._monotonic()):
+            raise self._unavailable(
+                "Keycloak failed again and again, and is left alone for a while"
+            )
         try:
             async with asyncio.timeout(self._client.timeout):
                 answer = await self._ask(token)
@@ -87,19 +88,9 @@ class Introspection:
         except FetchFailed as failure:
             self._failed(failure.result, failure.detail)
             raise self._unavailable(failure.detail) from failure
-        self._failures = 0
+        self._breaker.succeeded()
         self.requests[FetchResult.OK.value] += 1
         return answer
-
-    def _pass_breaker(self) -> None:
-        if self._failures < _FAILURES_TO_OPEN:
-            return
-        if self._monotonic() < self._next_attempt:
-            raise self._unavailable(
-                "Keycloak failed again and again, and is left alone for a while"
-            )
-        # This request tries for all; the others have their turn when the cooldown is over again.
-        self._next_attempt = self._monotonic() + self._client.cooldown
 
     async def _ask(self, token: str) -> Mapping[str, Json]:
         assert self._session is not None  # noqa: S101 - `start` has opened it
@@ -122,8 +113,8 @@ class Introspection:
 
     def _failed(self, result: FetchResult, detail: str) -> None:
         # An answer that cannot be read may be about one odd token: it opens the breaker for nobody.
-        self._failures += result is not FetchResult.INVALID
-        self._next_attempt = self._monotonic() + self._client.cooldown
+        if result is not FetchResult.INVALID:
+            self._breaker.failed(self._monotonic())
         self.requests[result.value] += 1
         self._report(self._client.issuer, detail)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
@@ -17,16 +17,21 @@ from aiocache import SimpleMemoryCache
 from typing_extensions import override
 from yarl import URL
 
+from hasura_kc_auth.core.breaker import Breaker
 from hasura_kc_auth.core.claims import is_number
 from hasura_kc_auth.core.rendering import compact_json
 from hasura_kc_auth.core.strict_json import Json, decode_object
-from hasura_kc_auth.ports import Clock, Told
+from hasura_kc_auth.ports import Clocks, Told
 
 _SEAL_BYTES = 32
 # A slow store is a miss: it must not cost a request more than this.
 _READ_SECONDS = 0.05
 # Nobody waits for a write.
 _WRITE_SECONDS = 1.0
+# A store that fails again and again is tried once in so long a time, so it costs next to nothing.
+_COOLDOWN_SECONDS = 1.0
+# Four times what is taken from Keycloak: more is nothing that this service wrote.
+_MAX_ENTRY_BYTES = 1024 * 1024
 # Below a millisecond Redis knows no time to live, and aiocache reads 0 as forever.
 _SHORTEST_SECONDS = 0.001
 
@@ -85,11 +90,12 @@ class Introspections:
     """
 
     def __init__(
-        self, ask: AsksKeycloak, store: Store, wall_clock: Clock, *, ttl: float, secret: str
+        self, ask: AsksKeycloak, store: Store, clocks: Clocks, *, ttl: float, secret: str
     ) -> None:
         self._ask = ask
         self._store = store
-        self._wall_clock = wall_clock
+        self._wall_clock, self._monotonic = clocks
+        self._breaker = Breaker(_COOLDOWN_SECONDS)
         self._ttl = ttl
         self._seal_key = sha256(b"hasura-kc-auth introspection seal\0" + secret.encode()).digest()
         self._asking: dict[str, asyncio.Task[_Entry]] = {}
@@ -110,13 +116,26 @@ class Introspections:
         await asyncio.gather(*asking, *self._writing, return_exceptions=True)
 
     async def _recall(self, key: str) -> _Entry | None:
+        sealed = await self._use_store(_READ_SECONDS, lambda: self._store.get(key))
         try:
-            async with asyncio.timeout(_READ_SECONDS):
-                sealed = await self._store.get(key)
             return None if sealed is None else self._open(key, sealed)
-        except Exception:  # noqa: BLE001 - slow, down or full of garbage: a miss, whatever it is
+        except Exception:  # noqa: BLE001 - whatever somebody else wrote there, it is a miss
             self.store_failures += 1
             return None
+
+    async def _use_store(self, seconds: float, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+        """Return the store's answer; None where it is slow, down, or left alone since it was so."""
+        if not self._breaker.lets_through(self._monotonic()):
+            return None
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await call()
+        except Exception:  # noqa: BLE001 - a store has many ways to fail, and none is a request's
+            self._breaker.failed(self._monotonic())
+            self.store_failures += 1
+            return None
+        self._breaker.succeeded()
+        return answer
 
     async def _ask_once(self, key: str, token: str) -> _Entry:
         asking = self._asking.get(key)
@@ -142,11 +161,8 @@ class Introspections:
         ttl = float(entry.until - self._wall_clock())
         if ttl < _SHORTEST_SECONDS:
             return
-        try:
-            async with asyncio.timeout(_WRITE_SECONDS):
-                await self._store.set(key, self._sealed(key, entry), ttl=ttl)
-        except Exception:  # noqa: BLE001 - it is asked for again, no more
-            self.store_failures += 1
+        sealed = self._sealed(key, entry)
+        await self._use_store(_WRITE_SECONDS, lambda: self._store.set(key, sealed, ttl=ttl))
 
     def _sealed(self, key: str, entry: _Entry) -> bytes:
         text = compact_json(entry._asdict()).encode()
@@ -154,6 +170,8 @@ class Introspections:
 
     def _open(self, key: str, sealed: bytes) -> _Entry | None:
         """Return what lies under our own seal, if it is still good. Raises anything otherwise."""
+        if len(sealed) > _MAX_ENTRY_BYTES:
+            raise ValueError("longer than anything that this service writes")
         seal, text = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
         if not hmac.compare_digest(seal, self._seal(key, text)):
             raise ValueError("not sealed by this service, for this token")
