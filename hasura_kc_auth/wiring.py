@@ -20,7 +20,7 @@ from yarl import URL
 
 from hasura_kc_auth import __version__
 from hasura_kc_auth.authenticator import Authenticator, Completion
-from hasura_kc_auth.config.issuers import IssuerSettings
+from hasura_kc_auth.config.issuers import IntrospectionSettings, IssuerSettings
 from hasura_kc_auth.config.listeners import TlsSettings
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
@@ -212,7 +212,7 @@ class Completers:
             if how is None:
                 continue
             client = Introspection(
-                _introspection_client(issuer, settings), clocks.monotonic, report
+                introspection_client(issuer, how, settings), clocks.monotonic, report
             )
             answers = Introspections(client, self._store, clocks, ttl=how.ttl, secret=how.secret)
             self._clients[issuer.issuer] = client
@@ -249,9 +249,10 @@ def _answer_store(settings: Settings) -> Store:
     return BoundedMemoryCache(max(1, settings.cache.entries))
 
 
-def _introspection_client(issuer: IssuerSettings, settings: Settings) -> IntrospectionClient:
-    how = issuer.introspection
-    assert how is not None  # noqa: S101 - asked by its caller
+def introspection_client(
+    issuer: IssuerSettings, how: IntrospectionSettings, settings: Settings
+) -> IntrospectionClient:
+    """Return who asks one issuer about tokens. `how`: its `introspection`."""
     return IntrospectionClient(
         issuer=issuer.issuer,
         url=how.url or introspection_url(issuer.issuer, issuer.jwks_uri),

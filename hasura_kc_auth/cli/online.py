@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -11,13 +11,15 @@ import aiohttp
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
+from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.keycloak.address_check import address_faults
 from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, client_session
+from hasura_kc_auth.keycloak.introspection import login_refused
 from hasura_kc_auth.keycloak.jwks import fetch_key_set
 from hasura_kc_auth.keycloak.realm_check import faults
 from hasura_kc_auth.keycloak.realm_facts import RealmFacts
 from hasura_kc_auth.keycloak.realm_reader import RealmReader, ServiceAccount, realm_url
-from hasura_kc_auth.wiring import SYSTEM_CLOCKS, key_source
+from hasura_kc_auth.wiring import SYSTEM_CLOCKS, introspection_client, key_source
 
 _UNREACHABLE = frozenset({FetchResult.TIMEOUT, FetchResult.CONNECT})
 # A realm of a thousand orgs takes some thousand calls of milliseconds.
@@ -28,8 +30,8 @@ _REALM_SECONDS = 120.0
 class IssuerReport:
     """`result`: of fetching the keys, with words. `faults`: what else will make tokens fail.
 
-    `unread`: a service account was given, and the realm's set-up could not be read; why is the last
-    of the faults.
+    `unread`: something that was to be asked could not be: the realm's set-up for the service
+    account, or whether introspection works; why is one of the faults.
     """
 
     issuer: str
@@ -68,12 +70,48 @@ async def _look_at(
             text = f"{failure.detail} ({failure.result})"
             return IssuerReport(issuer.issuer, failure.result, text)
         found = await _address_faults(session, issuer, settings.keys.timeout)
+        refused, unasked = await _introspection_faults(session, issuer, settings)
         realm, unread = await _realm(session, settings, issuer, account)
-    found += _realm_faults(realm, settings, issuer)
+    found += refused + _realm_faults(realm, settings, issuer)
+    text = _summary(keys, issuer, account)
+    found += [f"the realm's set-up could not be read: {unread}"] if unread else []
+    return IssuerReport(issuer.issuer, FetchResult.OK, text, found, unread=bool(unread) or unasked)
+
+
+def _summary(
+    keys: Mapping[str, VerificationKey], issuer: IssuerSettings, account: ServiceAccount | None
+) -> str:
     usable = ", ".join(sorted({name for key in keys.values() for name in key.verifiers}))
     text = f"{len(keys)} usable key(s) for {usable}"
-    found += [f"the realm's set-up could not be read: {unread}"] if unread else []
-    return IssuerReport(issuer.issuer, FetchResult.OK, text, found, unread=bool(unread))
+    if issuer.introspection is None or account is not None:
+        return text
+    # Its login can be tried; of tokens that it is not in the aud of nothing is to be seen.
+    return (
+        f"{text}; --client-id is needed to tell whether {issuer.introspection.client_id} is in the "
+        "tokens' aud: from 26.6 on Keycloak answers others `active: false`"
+    )
+
+
+async def _introspection_faults(
+    session: aiohttp.ClientSession, issuer: IssuerSettings, settings: Settings
+) -> tuple[list[str], bool]:
+    """Return what is wrong with the client that introspects, and whether that is not known."""
+    if issuer.introspection is None:
+        return [], False
+    client = introspection_client(issuer, issuer.introspection, settings)
+    try:
+        refused = await login_refused(session, client)
+    except FetchFailed as failure:
+        fault = f"introspection.url: Keycloak's introspection cannot be asked: {failure.detail}"
+        return [fault], failure.result in _UNREACHABLE
+    if not refused:
+        return [], False
+    fault = (
+        f"introspection.client_id, client_secret: Keycloak refuses the login of {client.client_id},"
+        " introspection_unavailable: take its secret from Keycloak (Clients, the client, "
+        "Credentials); it must be enabled and have Client authentication on"
+    )
+    return [fault], False
 
 
 async def _address_faults(

@@ -74,6 +74,11 @@ class OrgPolicy:
     only: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
 
+    @property
+    def reads_resource_access(self) -> bool:
+        """Whether an org's roles are in `resource_access`, under a client named like the org."""
+        return self.source != "organization" or self.roles == "client"
+
     def scope_of(self, org: str) -> str:
         return self.scope.replace("{org}", org)
 

@@ -15,12 +15,14 @@ import aiohttp
 from hasura_kc_auth.core.breaker import Breaker
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.strict_json import Json, decode_foreign_object, decode_object
-from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, ask_json, client_session
+from hasura_kc_auth.keycloak.fetch import Asked, FetchFailed, FetchResult, ask_json, client_session
 from hasura_kc_auth.ports import Clock
 
 _BAD_REQUEST = 400
 # Codes of a 400 that is about who asks (RFC 6749, section 5.2), and not about the token.
 _CLIENT_ERRORS = frozenset({"invalid_client", "unauthorized_client"})
+# Unknown client or wrong secret; a client that may not introspect, such as a public one.
+_REFUSALS = frozenset({401, 403})
 _INACTIVE: Mapping[str, Json] = {"active": False}
 
 
@@ -94,22 +96,12 @@ class Introspection:
 
     async def _ask(self, token: str) -> Mapping[str, Json]:
         assert self._session is not None  # noqa: S101 - `start` has opened it
-        client = self._client
         status, answer = await ask_json(
-            self._session.post(
-                client.url,
-                data={"token": token, "token_type_hint": "access_token"},
-                headers={"Authorization": _basic(client.client_id, client.client_secret)},
-                allow_redirects=False,
-            ),
+            _post(self._session, self._client, token),
             statuses=(200, _BAD_REQUEST),
             read=_read_answer,
         )
-        if status == _BAD_REQUEST:
-            return _about_a_bad_request(answer)
-        if not isinstance(answer.get("active"), bool):  # RFC 7662, section 2.2: it is required
-            raise FetchFailed(FetchResult.INVALID, "the answer does not say whether it is active")
-        return answer
+        return _about_a_bad_request(answer) if status == _BAD_REQUEST else _told(answer)
 
     def _failed(self, result: FetchResult, detail: str) -> None:
         # An answer that cannot be read may be about one odd token: it opens the breaker for nobody.
@@ -120,6 +112,35 @@ class Introspection:
 
     def _unavailable(self, detail: str) -> Denied:
         return Denied(Code.INTROSPECTION_UNAVAILABLE, detail, issuer=self._client.issuer)
+
+
+async def login_refused(session: aiohttp.ClientSession, client: IntrospectionClient) -> bool:
+    """Whether Keycloak refuses this client, by asking about a token that is none.
+
+    It looks at who asks first. Raises FetchFailed where it cannot be told.
+    """
+    try:
+        async with asyncio.timeout(client.timeout):
+            status, answer = await ask_json(
+                _post(session, client, "no-token"),
+                statuses=(200, _BAD_REQUEST, *_REFUSALS),
+                read=_read_any,
+            )
+    except TimeoutError:
+        raise FetchFailed(FetchResult.TIMEOUT, "no answer within keys.timeout") from None
+    if status == 200:  # noqa: PLR2004 - the one status that has what was asked for
+        _told(answer)
+    return status in _REFUSALS or answer.get("error") in _CLIENT_ERRORS
+
+
+def _post(session: aiohttp.ClientSession, client: IntrospectionClient, token: str) -> Asked:
+    # A redirect would take the secret to whatever place the answer names.
+    return session.post(
+        client.url,
+        data={"token": token, "token_type_hint": "access_token"},
+        headers={"Authorization": _basic(client.client_id, client.client_secret)},
+        allow_redirects=False,
+    )
 
 
 def _basic(client_id: str, client_secret: str) -> str:
@@ -139,6 +160,20 @@ def _read_answer(body: bytes) -> dict[str, Json]:
     except ValueError:
         decode_foreign_object(body)
         return dict(_INACTIVE)
+
+
+def _read_any(body: bytes) -> dict[str, Json]:
+    """Read an answer whose status says enough, whatever its body is."""
+    try:
+        return decode_foreign_object(body)
+    except ValueError:
+        return {}
+
+
+def _told(answer: Mapping[str, Json]) -> Mapping[str, Json]:
+    if not isinstance(answer.get("active"), bool):  # RFC 7662, section 2.2: it is required
+        raise FetchFailed(FetchResult.INVALID, "the answer does not say whether it is active")
+    return answer
 
 
 def _about_a_bad_request(answer: Mapping[str, Json]) -> Mapping[str, Json]:

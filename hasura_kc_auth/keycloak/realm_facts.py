@@ -23,12 +23,11 @@ class ClientFacts:
 
 @dataclass(frozen=True, slots=True)
 class OrgFacts:
-    """One org: its client's roles, those its scope lets through, and where its composites lead."""
+    """One org: its client's roles, and those that its scope lets through."""
 
     roles: frozenset[str]
     mapped: frozenset[str]
     in_token_scope: bool
-    leads_to: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,13 @@ class RealmFacts:
     """What the realm has. `clients`: the configured ones that exist; `orgs`: by client id.
 
     Only what the issuer's carrier needs is read: `orgs` for client scopes, `organizations` for
-    Keycloak's own.
+    Keycloak's own. `leads_to`: for each client that can be an org, the clients that its composite
+    roles lead to, where roles are read from `resource_access`. `algorithm`: the realm's default, ""
+    where it is not told, as to an account without `view-realm`.
     """
 
     clients: Mapping[str, ClientFacts]
     orgs: Mapping[str, OrgFacts] = field(default_factory=dict)
+    leads_to: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    algorithm: str = ""
     organizations: OrganizationFacts | None = None

@@ -7,22 +7,25 @@ and no more. Whatever the answers look like, what comes of them is facts or a Fe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 from yarl import URL
 
-from hasura_kc_auth.core.policy import IssuerPolicy
+from hasura_kc_auth.core.policy import IssuerPolicy, OrgPolicy
 from hasura_kc_auth.core.strict_json import Json, decode_value
 from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, read_bounded
 from hasura_kc_auth.keycloak.organization_check import SCOPE as ORGANIZATION
-from hasura_kc_auth.keycloak.realm_facts import (
-    ClientFacts,
-    Config,
-    OrganizationFacts,
-    OrgFacts,
-    RealmFacts,
+from hasura_kc_auth.keycloak.realm_facts import ClientFacts, OrganizationFacts, OrgFacts, RealmFacts
+from hasura_kc_auth.keycloak.representations import (
+    Object,
+    mappers_of,
+    names_of,
+    object_of,
+    objects_of,
+    odd,
+    text_of,
 )
 
 _PAGE = 100
@@ -35,8 +38,6 @@ _GROUPS = "oidc-organization-group-membership-mapper"
 _CERTS = "/protocol/openid-connect/certs"
 _TOKEN_TEXT = re.compile(r"[!-~]+")
 _RIGHTS = "needed: view-clients and query-clients of realm-management, in its token"
-
-Object = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ class RealmReader:
             if response.status in (400, 401):
                 detail = f"the login was refused ({response.status}): look at id, secret and realm"
                 raise FetchFailed(FetchResult.STATUS, detail)
-            token = _text(_object(await _json(response, "the login")), "access_token")
+            token = text_of(object_of(await _json(response, "the login")), "access_token")
         if not _TOKEN_TEXT.fullmatch(token):
-            raise _odd("access_token")
+            raise odd("access_token")
         self._token = token
 
     async def read(self, policy: IssuerPolicy) -> RealmFacts:
@@ -81,8 +82,8 @@ class RealmReader:
 
         Raises FetchFailed, ClientError, TimeoutError.
         """
-        clients = {_text(it, "clientId"): it for it in await self._all_clients()}
-        scopes = {_text(it, "name"): it for it in _objects(await self._get("client-scopes"))}
+        clients = {text_of(it, "clientId"): it for it in await self._all_clients()}
+        scopes = {text_of(it, "name"): it for it in objects_of(await self._get("client-scopes"))}
         # Every realm has some. Who may query and not view is told of none, with status 200.
         if not clients or not scopes:
             raise FetchFailed(FetchResult.STATUS, f"the account is shown nothing ({_RIGHTS})")
@@ -90,18 +91,27 @@ class RealmReader:
             name: await self._client(clients[name], scopes)
             for name in sorted(policy.clients & clients.keys())
         }
-        if policy.org.source == "client-scope":
-            return RealmFacts(frontends, orgs=await self._orgs(clients, scopes, policy))
-        if policy.org.source == "organization":
-            facts = await self._organizations(scopes.get(ORGANIZATION, {}))
-            return RealmFacts(frontends, organizations=facts)
-        return RealmFacts(frontends)
+        # Reduced to a few members for who may not view the realm.
+        realm = object_of(await self._get(""))
+        native = policy.org.source == "organization"
+        roles = await self._roles(_candidates(clients, scopes, policy))
+        names = {text_of(client, "id"): name for name, client in clients.items()}
+        return RealmFacts(
+            frontends,
+            orgs=await self._orgs(roles, clients, scopes, policy.org),
+            leads_to={
+                org: frozenset(names.get(it, it) for it in await self._reached(held))
+                for org, held in roles.items()
+            },
+            algorithm=str(realm.get("defaultSignatureAlgorithm") or ""),
+            organizations=_organizations(realm, scopes.get(ORGANIZATION, {})) if native else None,
+        )
 
     async def _client(self, client: Object, scopes: Mapping[str, Object]) -> ClientFacts:
-        path = f"clients/{_text(client, 'id')}"
-        default = _names(await self._get(f"{path}/default-client-scopes"))
-        optional = _names(await self._get(f"{path}/optional-client-scopes"))
-        attributes = _object(client.get("attributes"))
+        path = f"clients/{text_of(client, 'id')}"
+        default = names_of(await self._get(f"{path}/default-client-scopes"))
+        optional = names_of(await self._get(f"{path}/optional-client-scopes"))
+        attributes = object_of(client.get("attributes"))
         holders = [client, *(scopes[name] for name in default if name in scopes)]
         return ClientFacts(
             full_scope=client.get("fullScopeAllowed") is True,
@@ -112,29 +122,32 @@ class RealmReader:
             lightweight=attributes.get("client.use.lightweight.access.token.enabled") == "true",
         )
 
-    async def _orgs(
-        self, clients: Mapping[str, Object], scopes: Mapping[str, Object], policy: IssuerPolicy
-    ) -> dict[str, OrgFacts]:
-        names = {_text(client, "id"): name for name, client in clients.items()}
+    async def _roles(self, clients: Mapping[str, Object]) -> dict[str, list[Object]]:
         return {
-            name: await self._org(client, scopes[policy.org.scope_of(name)], names)
+            name: objects_of(await self._get(f"clients/{text_of(client, 'id')}/roles"))
             for name, client in clients.items()
-            if policy.can_be_org(name) and policy.org.scope_of(name) in scopes
         }
 
-    async def _org(self, client: Object, scope: Object, names: Mapping[str, str]) -> OrgFacts:
-        own = _text(client, "id")
-        roles = _objects(await self._get(f"clients/{own}/roles"))
+    async def _orgs(
+        self,
+        roles: Mapping[str, Sequence[Object]],
+        clients: Mapping[str, Object],
+        scopes: Mapping[str, Object],
+        org: OrgPolicy,
+    ) -> dict[str, OrgFacts]:
+        if org.source != "client-scope":
+            return {}
+        return {
+            name: await self._org(clients[name], held, scopes[org.scope_of(name)])
+            for name, held in roles.items()
+        }
+
+    async def _org(self, client: Object, roles: Sequence[Object], scope: Object) -> OrgFacts:
         # "composite": with what mapped composites contain, since Keycloak lets these through too.
-        path = f"client-scopes/{_text(scope, 'id')}/scope-mappings/clients/{own}/composite"
-        mapped = _names(await self._get(path))
-        in_scope = _object(scope.get("attributes")).get("include.in.token.scope", "true")
-        return OrgFacts(
-            roles=_names(roles),
-            mapped=mapped,
-            in_token_scope=in_scope == "true",
-            leads_to=frozenset(names.get(it, it) for it in await self._reached(roles)),
-        )
+        mappings = f"scope-mappings/clients/{text_of(client, 'id')}/composite"
+        mapped = await self._get(f"client-scopes/{text_of(scope, 'id')}/{mappings}")
+        in_scope = object_of(scope.get("attributes")).get("include.in.token.scope", "true")
+        return OrgFacts(names_of(list(roles)), names_of(mapped), in_token_scope=in_scope == "true")
 
     async def _reached(self, roles: Iterable[Object]) -> set[str]:
         """Return the ids of all clients that composites lead to, over any number of steps.
@@ -142,29 +155,22 @@ class RealmReader:
         Not over a realm role: what that contains is for `view-realm` to see.
         """
         left = [role for role in roles if role.get("composite") is True]
-        seen, reached = {_text(role, "id") for role in left}, set[str]()
+        seen, reached = {text_of(role, "id") for role in left}, set[str]()
         while left:
-            parts = _objects(await self._get(f"roles-by-id/{_text(left.pop(), 'id')}/composites"))
+            parts = objects_of(
+                await self._get(f"roles-by-id/{text_of(left.pop(), 'id')}/composites")
+            )
             for part in (it for it in parts if it.get("clientRole") is True):
-                reached.add(_text(part, "containerId"))
-                if part.get("composite") is True and _text(part, "id") not in seen:
-                    seen.add(_text(part, "id"))
+                reached.add(text_of(part, "containerId"))
+                if part.get("composite") is True and text_of(part, "id") not in seen:
+                    seen.add(text_of(part, "id"))
                     left.append(part)
         return reached
-
-    async def _organizations(self, scope: Object) -> OrganizationFacts:
-        # Reduced to a few members for who may not view the realm; this is one of them.
-        enabled = _object(await self._get("")).get("organizationsEnabled")
-        return OrganizationFacts(
-            enabled=enabled if isinstance(enabled, bool) else None,
-            membership=next(_mappers(scope, _MEMBERSHIP), None),
-            groups=next(_mappers(scope, _GROUPS), None),
-        )
 
     async def _all_clients(self) -> list[Object]:
         clients: list[Object] = []
         while True:
-            page = _objects(await self._get("clients", first=str(len(clients)), max=str(_PAGE)))
+            page = objects_of(await self._get("clients", first=str(len(clients)), max=str(_PAGE)))
             clients += page
             if len(page) < _PAGE:
                 return clients
@@ -202,50 +208,32 @@ def _admin_url(realm: str) -> str:
     return f"{before}/admin/realms/{name}"
 
 
-# Keycloak is asked, but a proxy may answer: nothing of an answer is taken to be of any shape.
+def _candidates(
+    clients: Mapping[str, Object], scopes: Mapping[str, Object], policy: IssuerPolicy
+) -> dict[str, Object]:
+    """Return the clients whose roles may be an org's: by this carrier, and by the settings."""
+    org = policy.org
+    return {
+        name: client
+        for name, client in clients.items()
+        if org.reads_resource_access
+        and policy.can_be_org(name)
+        and (org.source != "client-scope" or org.scope_of(name) in scopes)
+    }
 
 
-def _odd(what: str) -> FetchFailed:
-    return FetchFailed(FetchResult.INVALID, f"{what}: the answer is not of Keycloak's shape")
-
-
-def _objects(value: Json) -> list[Object]:
-    if not isinstance(value, list) or not all(isinstance(it, dict) for it in value):
-        raise _odd("a list")
-    return value
-
-
-def _object(value: Json) -> Object:
-    """Return an object; null and absent are an empty one, as Keycloak means them."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _odd("an object")
-    return value
-
-
-def _text(it: Object, name: str) -> str:
-    value = it.get(name)
-    if not isinstance(value, str) or not value:
-        raise _odd(name)
-    return value
-
-
-def _names(items: Json) -> frozenset[str]:
-    return frozenset(_text(it, "name") for it in _objects(items))
-
-
-def _mappers(holder: Object, provider: str) -> Iterator[Config]:
-    """Yield the options of the mappers of this kind that write into access tokens."""
-    for mapper in _objects(holder.get("protocolMappers") or []):
-        config = _object(mapper.get("config"))
-        if mapper.get("protocolMapper") == provider and config.get("access.token.claim") == "true":
-            yield config
+def _organizations(realm: Object, scope: Object) -> OrganizationFacts:
+    enabled = realm.get("organizationsEnabled")
+    return OrganizationFacts(
+        enabled=enabled if isinstance(enabled, bool) else None,
+        membership=next(mappers_of(scope, _MEMBERSHIP), None),
+        groups=next(mappers_of(scope, _GROUPS), None),
+    )
 
 
 def _audiences(holders: Iterable[Object]) -> Iterator[str]:
     for holder in holders:
-        for config in _mappers(holder, _AUDIENCE):
+        for config in mappers_of(holder, _AUDIENCE):
             custom = config.get("included.custom.audience")
             # With both Keycloak takes the client.
             yield str(config.get("included.client.audience") or custom or "")

@@ -7,13 +7,23 @@ from threading import Thread
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from hasura_kc_auth.cli import online as cli_online
 from hasura_kc_auth.devtools.issuer import Fault
 from hasura_kc_auth.keycloak import realm_reader
 from tests.cli.commands import LONG, free_ports, invoke
 from tests.cli.realm import written
-from tests.keycloak.admin_api import ACCOUNT, SECRET, TOKEN, AdminApi, broken
+from tests.keycloak.admin_api import (
+    ACCOUNT,
+    ASKER,
+    ASKERS_SECRET,
+    SECRET,
+    TOKEN,
+    AdminApi,
+    broken,
+    redirecting,
+)
 
 
 def test_settings_that_are_fine_are_fine(config):
@@ -352,11 +362,129 @@ def test_names_do_not_steer_the_terminal(settings, secret_file, api):
 @pytest.mark.parametrize(("introspector", "faults"), [("hasura", 0), ("hook", 1)])
 def test_who_introspects_is_checked(settings, check_realm, api, introspector, faults):
     api.client("frontend")["attributes"] = {"client.use.lightweight.access.token.enabled": "true"}
-    how = {"client_id": introspector, "client_secret": "for-introspection"}
+    how = {"client_id": introspector, "client_secret": ASKERS_SECRET}
+    api.introspection = {"active": False}  # whoever asks
 
     code, report = check_realm(settings(introspection=how))
 
     assert (code, len(report["faults"])) == (min(faults, 1), faults)
+
+
+@pytest.fixture
+def introspecting(settings):
+    """Give what writes settings with a client that introspects."""
+
+    def write(secret=ASKERS_SECRET, **how):
+        return settings(introspection={"client_id": ASKER, "client_secret": secret, **how})
+
+    return write
+
+
+def test_the_login_of_who_introspects_is_tried_without_an_account_too(introspecting, api):
+    found = invoke("check", "--config", introspecting(), "--online", "--json")
+
+    assert found.code == 0
+    [report] = found.json["issuers"].values()
+    assert report == {
+        "result": "ok",
+        "detail": "1 usable key(s) for RS256; --client-id is needed to tell whether hasura is in "
+        "the tokens' aud: from 26.6 on Keycloak answers others `active: false`",
+        "faults": [],
+    }
+    assert api.introspected == [{"token": "no-token", "token_type_hint": "access_token"}]
+    assert api.forms == []
+
+
+REFUSED = (
+    "introspection.client_id, client_secret: Keycloak refuses the login of hasura, "
+    "introspection_unavailable: take its secret from Keycloak (Clients, the client, Credentials); "
+    "it must be enabled and have Client authentication on"
+)
+UNASKED = "introspection.url: Keycloak's introspection cannot be asked: "
+
+
+async def _html_401(_request):
+    return web.Response(status=401, text="<html>no</html>")
+
+
+def _bad_request(error):
+    async def answer(_request):
+        return web.json_response({"error": error}, status=400)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "faults"),
+    [
+        pytest.param({"active": False}, 0, [], id="a token that is none"),
+        pytest.param(_bad_request("invalid_request"), 0, [], id="the token's fault"),
+        pytest.param(401, 1, [REFUSED], id="401"),
+        pytest.param(403, 1, [REFUSED], id="a public client"),
+        pytest.param(_html_401, 1, [REFUSED], id="a proxy's 401"),
+        pytest.param(_bad_request("invalid_client"), 1, [REFUSED], id="invalid_client"),
+        pytest.param(_bad_request("unauthorized_client"), 1, [REFUSED], id="unauthorized_client"),
+        pytest.param(404, 1, [f"{UNASKED}the answer's status is not 200"], id="404"),
+        pytest.param(
+            {}, 1, [f"{UNASKED}the answer does not say whether it is active"], id="no answer"
+        ),
+        pytest.param(
+            b"<html>",
+            1,
+            [f"{UNASKED}the answer does not say whether it is active"],
+            id="no JSON",
+        ),
+        pytest.param(redirecting, 1, [f"{UNASKED}the answer's status is not 200"], id="elsewhere"),
+        pytest.param(broken, 3, [f"{UNASKED}no connection to the address"], id="broken"),
+    ],
+)
+def test_each_answer_of_introspection_is_told_for_what_it_is(
+    introspecting, api, *, answer, code, faults
+):
+    api.introspection = answer
+
+    found = invoke("check", "--config", introspecting(), "--online", "--json")
+
+    [report] = found.json["issuers"].values()
+    assert (found.code, report["faults"]) == (code, faults)
+    assert ASKERS_SECRET not in found.out
+    assert "/elsewhere" not in api.asked
+
+
+def test_a_wrong_secret_of_who_introspects_is_named_beside_the_realms_faults(
+    introspecting, check_realm, api
+):
+    api.client("frontend")["fullScopeAllowed"] = True
+
+    code, report = check_realm(introspecting(secret="another"))
+
+    assert code == 1
+    refused, full = report["faults"]
+    assert refused == REFUSED
+    assert full.startswith("client frontend: Full scope allowed is on")
+
+
+def test_introspection_that_hangs_is_cannot_tell(config, api):
+    api.introspection = _hang
+    usual = {"issuer": api.issuer, "clients": ["frontend"], "audiences": ["hasura"]}
+    how = {"client_id": ASKER, "client_secret": ASKERS_SECRET}
+    file = config(
+        issuers=[{**usual, "introspection": how}], keys={"timeout": "300ms", "cooldown": "1s"}
+    )
+
+    found = invoke("check", "--config", file, "--online", "--json")
+
+    [report] = found.json["issuers"].values()
+    assert (found.code, report["faults"]) == (3, [f"{UNASKED}no answer within keys.timeout"])
+
+
+@pytest.mark.parametrize(("algorithm", "faults"), [("RS256", 0), (None, 0), ("HS256", 1)])
+def test_the_realms_default_algorithm_is_checked(settings, check_realm, api, algorithm, faults):
+    api.answers[""] = {"realm": "made", "defaultSignatureAlgorithm": algorithm}
+
+    code, report = check_realm(settings())
+
+    assert (code, len(report["faults"])) == (faults, faults)
 
 
 def test_organizations_are_checked(settings, check_realm):

@@ -18,6 +18,8 @@ ORGANIZATION = {
     "ORG__CLIENT": "hasura",
     "ROLES__MAP": "{}",
 }
+CLAIM = {"ORG__FROM": "claim", "ORG__CLAIM": "org"}
+BY_CLIENTS = {"ORG__FROM": "organization", "ORG__ROLES": "client"}
 GROUPS = "oidc-organization-group-membership-mapper"
 
 Found = tuple[int, list[str]]
@@ -129,9 +131,9 @@ async def test_each_fault_of_an_org_is_named(admin: Admin, check: Check) -> None
 
     assert code == 1
     assert len(faults) == 3
-    assert faults[0].startswith("org hidden: its scope has `Include in token scope` off")
-    assert faults[1].startswith("org org1: its scope does not map auditor: ")
-    assert faults[2] == "org org2: a composite role of it leads to roles of org1"
+    assert faults[0] == "org org2: a composite role of it leads to roles of org1"
+    assert faults[1].startswith("org hidden: its scope has `Include in token scope` off")
+    assert faults[2].startswith("org org1: its scope does not map auditor: ")
 
 
 @pytest.mark.parametrize(
@@ -167,12 +169,89 @@ async def test_a_wrong_secret_is_told(admin: Admin, check: Check) -> None:
     assert "the login was refused (401)" in fault
 
 
+@pytest.mark.parametrize("default", ["ES256", "HS256", "RS256"])
+async def test_the_realms_default_algorithm_is_told_to_who_may_view_the_realm(
+    admin: Admin, check: Check, default: str
+) -> None:
+    realm = await make_realm(admin)
+    await fixed_name(realm)
+    await realm.configure(defaultSignatureAlgorithm=default)
+    secret = await add_account(realm, *RIGHTS, "view-realm")
+
+    code, faults = await check(realm, secret)
+
+    told = f"the realm's default signature algorithm is {default} "
+    assert (code, len(faults)) == ((0, 0) if default == "RS256" else (1, 1))
+    assert all(fault.startswith(told) for fault in faults)
+
+
+async def test_to_others_the_default_algorithm_is_not_told(admin: Admin, check: Check) -> None:
+    realm, secret = await good_realm(admin)
+    await realm.configure(defaultSignatureAlgorithm="ES256")
+
+    assert await check(realm, secret) == (0, [])
+
+
 async def test_a_claim_needs_no_client_scopes(admin: Admin, check: Check) -> None:
     realm, secret = await good_realm(admin)
-    await realm.configure_client("frontend", fullScopeAllowed=True)
     await realm.unassign("frontend", "org1")
 
-    assert await check(realm, secret, ORG__FROM="claim", ORG__CLAIM="org") == (0, [])
+    assert await check(realm, secret, **CLAIM) == (0, [])
+
+
+@pytest.mark.parametrize("carrier", ["claim", "organization"])
+async def test_full_scope_and_composites_are_told_of_other_carriers_too(
+    admin: Admin, check: Check, carrier: str
+) -> None:
+    realm, secret = await good_realm(admin)
+    await realm.configure(organizationsEnabled=True)
+    await realm.configure_client("frontend", fullScopeAllowed=True)
+    await realm.add_role("org2", "bridge")
+    await realm.add_composite(("org2", "bridge"), ("org1", "admin"))
+
+    code, faults = await check(realm, secret, **(CLAIM if carrier == "claim" else BY_CLIENTS))
+
+    assert (code, len(faults)) == (1, 2)
+    assert faults[0].startswith("client frontend: Full scope allowed is on, ")
+    words = "client org2: a composite role of it leads to roles of org1: who holds it "
+    assert faults[1].startswith(words)
+
+
+# --- introspection
+
+
+def asking(secret: str, client_id: str = "asks") -> dict[str, str]:
+    return {"INTROSPECTION__CLIENT_ID": client_id, "INTROSPECTION__CLIENT_SECRET": secret}
+
+
+async def test_the_login_of_who_introspects_is_tried(admin: Admin, check: Check) -> None:
+    realm, secret = await good_realm(admin)
+    for client_id in ("asks", "public"):
+        await realm.add_audience(client_id)
+    await realm.configure_client("asks", secret="s3cret:of+asks")
+    await realm.configure_client("public", publicClient=True)
+
+    assert await check(realm, secret, **asking("s3cret:of+asks")) == (0, [])
+    for client_id, wrong in (("asks", "no-secret"), ("nobody", "x"), ("public", "x")):
+        code, faults = await check(realm, secret, **asking(wrong, client_id))
+        assert code == 1
+        assert faults[0].startswith(
+            f"introspection.client_id, client_secret: Keycloak refuses the login of {client_id}, "
+        )
+        assert len(faults) == (2 if client_id == "nobody" else 1)  # it is in no aud, either
+    await realm.configure_client("asks", enabled=False)
+    code, [fault] = await check(realm, secret, **asking("s3cret:of+asks"))
+    assert (code, "refuses the login of asks" in fault) == (1, True)
+
+
+async def test_who_introspects_and_is_in_no_aud_is_told(admin: Admin, check: Check) -> None:
+    realm, secret = await good_realm(admin)
+    asks = await realm.add_service_account("asks", {})
+
+    code, [fault] = await check(realm, secret, **asking(asks))
+
+    assert code == 1
+    assert "from 26.6 on Keycloak answers it `active: false`" in fault
 
 
 # --- organizations
@@ -194,11 +273,9 @@ async def test_organizations_that_are_off_are_told(
         pytest.skip(f"Keycloak {keycloak.version}: does not tell an account with these rights")
     realm, secret = await organizations(admin)
     off = "the realm has Organizations off (Realm settings, General): no_org"
-    by_clients = {"ORG__FROM": "organization", "ORG__ROLES": "client"}
-
-    assert await check(realm, secret, **by_clients) == (1, [off])
+    assert await check(realm, secret, **BY_CLIENTS) == (1, [off])
     await realm.configure(organizationsEnabled=True)
-    assert await check(realm, secret, **by_clients) == (0, [])
+    assert await check(realm, secret, **BY_CLIENTS) == (0, [])
 
 
 async def test_each_fault_of_the_organization_scope_is_named(admin: Admin, check: Check) -> None:

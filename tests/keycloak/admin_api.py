@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote_plus
 
-from aiohttp import web
+from aiohttp import encode_basic_auth, web
 
 from tests.made_tokens import KEY, jwks
 
 SECRET = "the-secret-of-the-account"
+ASKER = "hasura"
+ASKERS_SECRET = "of-who+introspects"
 TOKEN = "the.token.of-the-account"
 ACCOUNT = "checker"
 
@@ -85,6 +88,8 @@ def good_realm() -> dict[str, Any]:
         mappings = f"/client-scopes/scope-{org}/scope-mappings/clients/id-{org}/composite"
         answers[mappings] = roles
         answers[f"/roles-by-id/{org}-owner/composites"] = [role(org, "viewer")]
+    # Where no client scope says what an org is, any client can be one.
+    answers["/clients/id-hasura/roles"] = []
     return answers
 
 
@@ -99,9 +104,11 @@ class AdminApi:
     follows_host: bool = False
     answers: dict[str, Any] = field(default_factory=good_realm)
     login: Any = None
+    introspection: Any = None
     discovery: Any = None
     asked: list[str] = field(default_factory=list)
     forms: list[dict[str, Any]] = field(default_factory=list)
+    introspected: list[dict[str, Any]] = field(default_factory=list)
     origin: str = ""
 
     @property
@@ -126,8 +133,17 @@ class AdminApi:
             case "/protocol/openid-connect/token":
                 self.forms.append(dict(await request.post()))
                 return await _answer(self._login(), request)
+            case "/protocol/openid-connect/token/introspect":
+                self.introspected.append(dict(await request.post()))
+                return await _answer(self._introspect(request), request)
             case _:
                 return await self._admin(request, path.removeprefix("/admin/realms/made"))
+
+    def _introspect(self, request: web.Request) -> Any:
+        if self.introspection is not None:
+            return self.introspection
+        right = encode_basic_auth(ASKER, quote_plus(ASKERS_SECRET))
+        return {"active": False} if request.headers.get("Authorization") == right else 401
 
     def document(self, request: web.Request) -> dict[str, str]:
         """Return the discovery document, as long as `discovery` says nothing else."""

@@ -30,9 +30,11 @@ ORG = OrgFacts(
     roles=frozenset({"editor", "viewer"}),
     mapped=frozenset({"editor", "viewer"}),
     in_token_scope=True,
-    leads_to=frozenset(),
 )
-REALM = RealmFacts({"frontend": CLIENT}, {"acme": ORG, "globex": ORG})
+# A composite within one org does no harm, nor one that leads to what is no org.
+LEADS_TO = {"acme": frozenset({"acme", "account"}), "globex": frozenset({"globex"})}
+ACROSS = {**LEADS_TO, "acme": frozenset({"globex", "acme", "account"})}
+REALM = RealmFacts({"frontend": CLIENT}, {"acme": ORG, "globex": ORG}, LEADS_TO)
 
 
 def told(realm=REALM, policy=POLICY, introspector=""):
@@ -120,7 +122,7 @@ def test_a_good_realm_has_no_fault():
             id="include in token scope is off",
         ),
         pytest.param(
-            with_org(leads_to=frozenset({"globex", "acme", "account"})),
+            replace(REALM, leads_to=ACROSS),
             "org acme: a composite role of it leads to roles of globex",
             id="a composite across orgs",
         ),
@@ -190,7 +192,7 @@ def test_who_introspects_must_be_in_the_audience(lightweight):
 
     assert fault == (
         "client frontend: no default scope adds hook, which introspects, to aud: from 26.6 on "
-        "Keycloak answers it `active: false`"
+        "Keycloak answers it `active: false` for every such token, inactive_token"
     )
 
 
@@ -202,17 +204,80 @@ CLAIM = replace(POLICY, org=OrgPolicy(source="claim", claim=("org",)))
 @pytest.mark.parametrize(
     "realm",
     [
-        with_client(full_scope=True),
         with_client(default_scopes=CLIENT.default_scopes | {"globex"}),
         with_client(optional_scopes=frozenset()),
         with_org(mapped=frozenset()),
         with_org(in_token_scope=False),
-        with_org(leads_to=frozenset({"globex"})),
     ],
 )
 def test_client_scopes_say_nothing_where_a_claim_carries_the_org(realm):
     assert told(realm, CLAIM) == []
     assert told(realm, ORGANIZATIONS) == []
+    assert told(realm, native(client="", roles="client")) == []
+
+
+BROAD = replace(with_client(full_scope=True), leads_to=ACROSS)
+
+
+FULL_BY_CLAIM = (
+    "client frontend: Full scope allowed is on, so every token carries the roles of every org, "
+    "and the claim alone chooses among all of them, for whatever the user may write there "
+    "(Clients, its dedicated scope, Scope: turn it off and assign the orgs' roles)"
+)
+ACROSS_BY_CLAIM = (
+    "client acme: a composite role of it leads to roles of globex: who holds it can get in "
+    "there too, once the claim names it"
+)
+FULL_BESIDE_ORGANIZATIONS = (
+    "client frontend: Full scope allowed is on, so every token carries the roles of every org: "
+    "they grant nothing here but the chosen one's, and every other API that gets the token "
+    "sees them (Clients, its dedicated scope, Scope: turn it off and assign the orgs' roles)"
+)
+ACROSS_ORGANIZATIONS = (
+    "client acme: a composite role of it leads to roles of globex: who holds it and is a "
+    "member there has them there too"
+)
+
+
+def test_a_claim_chooses_among_all_that_full_scope_and_composites_bring():
+    assert told(BROAD, CLAIM) == [FULL_BY_CLAIM, ACROSS_BY_CLAIM]
+
+
+def test_beside_an_organization_they_show_more_than_they_should():
+    expected = [FULL_BESIDE_ORGANIZATIONS, ACROSS_ORGANIZATIONS]
+    assert told(BROAD, native(client="", roles="client")) == expected
+
+
+@pytest.mark.parametrize("roles", ["nested", "groups"])
+def test_what_is_in_an_entry_is_no_matter_of_scopes_and_composites(roles):
+    assert told(BROAD, native(roles=roles)) == []
+
+
+# --- the realm's default algorithm
+
+
+@pytest.mark.parametrize(
+    ("default", "cure"), [("HS256", "change it"), ("ES256", "add it to `algorithms`")]
+)
+def test_a_default_algorithm_that_is_not_listed_is_told_once(default, cure):
+    policy = replace(POLICY, clients=frozenset({"a", "b", "c"}))
+    own = replace(CLIENT, algorithm="RS256")
+    realm = replace(REALM, clients={"a": CLIENT, "b": own, "c": CLIENT}, algorithm=default)
+
+    [fault] = told(realm, policy)
+
+    assert fault == (
+        f"the realm's default signature algorithm is {default} (Realm settings, Tokens), and a, c "
+        f"sign access tokens by it, unsupported_algorithm: {cure}"
+    )
+
+
+def test_a_default_algorithm_that_is_listed_or_used_by_nobody_is_fine():
+    assert told(replace(REALM, algorithm="RS256")) == []
+    assert told(replace(with_client(algorithm="RS256"), algorithm="HS256")) == []
+
+
+# --- the other carriers, further
 
 
 def test_a_claim_still_needs_roles_and_audience():
@@ -227,7 +292,8 @@ def test_a_claim_still_needs_roles_and_audience():
 
 
 def native(**changes):
-    return replace(POLICY, org=OrgPolicy(source="organization", client="hasura", **changes))
+    org = OrgPolicy(**{"source": "organization", "client": "hasura", **changes})
+    return replace(POLICY, org=org)
 
 
 ORGANIZATIONS = native()

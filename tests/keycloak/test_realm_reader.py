@@ -50,10 +50,10 @@ ORGS = {
         roles=frozenset({"viewer", "owner"}),
         mapped=frozenset({"viewer", "owner"}),
         in_token_scope=True,
-        leads_to=frozenset({org}),
     )
     for org in ("acme", "globex")
 }
+REALM = RealmFacts({"frontend": FRONTEND}, ORGS, {org: frozenset({org}) for org in ORGS})
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ async def failure(api, policy=POLICY, secret=SECRET):
 async def test_a_good_realm_is_read_and_has_no_fault(api):
     found = await read(api)
 
-    assert found == RealmFacts({"frontend": FRONTEND}, ORGS)
+    assert found == REALM
     assert list(faults(found, POLICY)) == []
 
 
 @pytest.mark.parametrize("relative_path", ["/auth", "/some/where", "/a/realms/b"])
 async def test_keycloak_may_live_below_a_path(relative_path):
     async with admin_api(relative_path=relative_path) as api:
-        assert await read(api) == RealmFacts({"frontend": FRONTEND}, ORGS)
+        assert await read(api) == REALM
         assert "/admin/realms/made/clients" in api.asked
 
 
@@ -148,7 +148,7 @@ async def test_attributes_may_be_missing(api, attributes):
     api.client("frontend")["attributes"] = attributes
     del api.scope("acme")["attributes"]
 
-    assert await read(api) == RealmFacts({"frontend": FRONTEND}, ORGS)
+    assert await read(api) == REALM
 
 
 async def test_a_client_that_is_not_there_is_left_out(api):
@@ -203,12 +203,12 @@ async def test_what_an_org_is_set_to(api):
     api.answers[mappings] = [role("acme", "viewer")]
     api.answers["/roles-by-id/acme-owner/composites"] = [role("globex", "viewer")]
 
-    assert (await read(api)).orgs["acme"] == OrgFacts(
-        roles=frozenset({"viewer", "owner"}),
-        mapped=frozenset({"viewer"}),
-        in_token_scope=False,
-        leads_to=frozenset({"globex"}),
+    found = await read(api)
+
+    assert found.orgs["acme"] == OrgFacts(
+        roles=frozenset({"viewer", "owner"}), mapped=frozenset({"viewer"}), in_token_scope=False
     )
+    assert found.leads_to["acme"] == {"globex"}
 
 
 async def test_composites_are_followed_over_other_clients_but_not_for_ever(api):
@@ -224,7 +224,7 @@ async def test_composites_are_followed_over_other_clients_but_not_for_ever(api):
 
     found = await read(api)
 
-    assert found.orgs["acme"].leads_to == {"hasura", "globex", "acme"}
+    assert found.leads_to["acme"] == {"hasura", "globex", "acme"}
     assert list(faults(found, POLICY)) == [
         "org acme: a composite role of it leads to roles of globex"
     ]
@@ -249,11 +249,38 @@ async def test_scopes_are_found_by_their_configured_name(api):
 # --- the other carriers
 
 
-async def test_no_org_is_read_where_a_claim_carries_it(api):
-    found = await read(api, replace(POLICY, org=OrgPolicy(source="claim", claim=("org",))))
+BY_KEY = {
+    "claim": replace(POLICY, org=OrgPolicy(source="claim", claim=("org",))),
+    "organization": replace(POLICY, org=OrgPolicy(source="organization", roles="client")),
+}
 
-    assert found == RealmFacts({"frontend": FRONTEND})
-    assert not any("/roles" in path for path in api.asked)
+
+@pytest.mark.parametrize("policy", BY_KEY.values(), ids=BY_KEY)
+async def test_without_client_scopes_every_client_that_can_be_an_org_is_looked_at(api, policy):
+    api.answers["/clients/id-hasura/roles"] = [role("hasura", "all", composite=True)]
+    api.answers["/roles-by-id/hasura-all/composites"] = [role("globex", "viewer")]
+
+    found = await read(api, policy)
+
+    assert found.orgs == {}
+    own = {org: frozenset({org}) for org in ORGS}
+    assert found.leads_to == {**own, "hasura": frozenset({"globex"})}
+    assert not any("scope-mappings" in path for path in api.asked)
+    assert not any("account" in path or "frontend/roles" in path for path in api.asked)
+
+
+@pytest.mark.parametrize(
+    ("realm", "algorithm"),
+    [
+        ({}, ""),
+        ({"defaultSignatureAlgorithm": None}, ""),
+        ({"defaultSignatureAlgorithm": "ES256"}, "ES256"),
+    ],
+)
+async def test_the_default_algorithm_is_read_where_it_is_told(api, realm, algorithm):
+    api.answers[""] = realm
+
+    assert await read(api) == replace(REALM, algorithm=algorithm)
 
 
 async def test_organizations_are_read(api):
@@ -492,7 +519,7 @@ async def test_odd_values_where_any_will_do(api):
 
     assert found.clients["frontend"].algorithm == "7"
     assert not found.clients["frontend"].full_scope
-    assert found.orgs["acme"].leads_to == {"nobody"}
+    assert found.leads_to["acme"] == {"nobody"}
 
 
 async def test_an_answer_without_end_is_refused(api, monkeypatch):
