@@ -1,8 +1,14 @@
-"""What to do about each code: the words of `explain`. The manual's table says the same."""
+"""What to do about each code: the words of `explain`. The manual's table says the same.
+
+Where the org is no client scope, what is said of orgs and roles is said in words of its own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hasura_kc_auth.core.errors import Code
+from hasura_kc_auth.core.policy import OrgSource
 
 ADVICE: dict[Code, str] = {
     Code.MALFORMED_REQUEST: "Look at what stands between the client and Hasura: two differing "
@@ -56,3 +62,35 @@ ADVICE: dict[Code, str] = {
     "refresh, however strong the login was.",
     Code.INTERNAL_ERROR: "A mistake of this service: please report it with its log line.",
 }
+
+_OTHER_CARRIERS: Mapping[OrgSource, Mapping[Code, str]] = {
+    "organization": {
+        Code.NO_ORG: "Ask for the organization at login (scope=openid organization:ALIAS); assign "
+        "the scope `organization` to the frontend as Optional (Keycloak, Clients, the frontend, "
+        "Client scopes), and see that the user is a member (Organizations, the organization, "
+        "Members).",
+        Code.ORG_NOT_GRANTED: "The request names an organization that this token does not hold: "
+        "get a token for that one (an authorization request with prompt=none and scope=openid "
+        "organization:ALIAS).",
+        Code.AMBIGUOUS_ORG: "The token holds several organizations: ask for one of them only "
+        "(scope=openid organization:ALIAS). The org header may choose only where each was asked "
+        "for by its alias.",
+        Code.NO_ROLE: "None of the user's roles in this organization is in `roles.allowed` (after "
+        "`roles.map`). Give the user one where `org.roles` looks for it: by a group of the "
+        "organization (Keycloak, Organizations, the organization, Groups) or, with `client`, in "
+        "the client named like its alias (Users, Role mapping). Or list the role.",
+    },
+    "claim": {
+        Code.NO_ORG: "See that the user has the org's name where the claim is mapped from "
+        "(Keycloak, Users, the user, Attributes) and a role in the client of that name, and that "
+        "the role gets into the frontend's tokens (Clients, the frontend, Client scopes). A choice "
+        "that was changed is in the token after the next refresh.",
+        Code.ORG_NOT_GRANTED: "The request names an org that is not the one in the claim: change "
+        "the user's choice, and refresh the token.",
+    },
+}
+
+
+def advice_for(code: Code, source: OrgSource = "client-scope") -> str:
+    """Return what to do; `source`: how the realm's tokens carry the org."""
+    return _OTHER_CARRIERS.get(source, {}).get(code, ADVICE[code])

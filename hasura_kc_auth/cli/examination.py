@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hasura_kc_auth.authenticator import Authenticator
-from hasura_kc_auth.cli.advice import ADVICE
-from hasura_kc_auth.cli.org_advice import about_orgs, named
+from hasura_kc_auth.cli.advice import advice_for
+from hasura_kc_auth.cli.org_advice import about_orgs, named, proof_of_org
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.rules import (
@@ -63,7 +63,13 @@ class Examination:
     def findings(self) -> Iterator[tuple[Fact, bool | None]]:
         """Yield each fact with whether it holds; None where it could not be looked at."""
         for fact in ORDER:
-            yield fact, None if fact not in self.seen else fact not in self.broken
+            holds = None if fact not in self.seen else fact not in self.broken
+            yield self._in_its_realms_words(fact), holds
+
+    def _in_its_realms_words(self, fact: Fact) -> Fact:
+        if self.case is None or fact.code is not Code.NO_ORG:
+            return fact
+        return Fact(fact.code, proof_of_org(self.case.issuer.org))
 
 
 async def examine(authenticator: Authenticator, request: Request) -> Examination:
@@ -141,7 +147,8 @@ def reasons(found: Examination) -> list[str]:
     words = list(special(found)) if special else []
     if found.denied.detail:
         words.insert(0, f"In short: {found.denied.detail}.")
-    return [*words, ADVICE[code]]
+    source = found.case.issuer.org.source if found.case is not None else "client-scope"
+    return [*words, advice_for(code, source)]
 
 
 def _about_issuer(found: Examination) -> Iterator[str]:

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from hasura_kc_auth.core.claims import claim_at
 from hasura_kc_auth.core.client_scope import OrgEvidence, weigh
 from hasura_kc_auth.core.organization import entries_of, named_in_scope
+from hasura_kc_auth.core.policy import OrgPolicy
 from hasura_kc_auth.core.rules import Case
+
+
+def proof_of_org(org: OrgPolicy) -> str:
+    """Return what must hold for an org to be proven at all."""
+    return {
+        "client-scope": "an org's scope, a role in that org and the org in aud are all in the "
+        "token",
+        "organization": "the organization claim holds an org that the scope asks for, and no other",
+        "claim": "the claim names an org, and a role in that org and the org in aud are in the "
+        "token too",
+    }[org.source]
 
 
 def about_orgs(case: Case) -> Iterator[str]:

@@ -212,7 +212,7 @@ CLAIM_RULES: tuple[Rule[Case], ...] = (
     ),
     Rule(
         Code.NO_ORG,
-        "an org's scope, a role in that org and the org in aud are all in the token",
+        "the token proves an org, in all the ways that `org.from` asks for",
         lambda case: bool(case.grants.orgs),
     ),
     Rule(

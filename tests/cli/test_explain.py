@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from hasura_kc_auth.authenticator import Authenticator, Completion
-from hasura_kc_auth.cli.advice import ADVICE
+from hasura_kc_auth.cli.advice import ADVICE, advice_for
 from hasura_kc_auth.cli.examination import Examination, examine, reasons
+from hasura_kc_auth.cli.org_advice import proof_of_org
 from hasura_kc_auth.core.errors import Code, Denied
+from hasura_kc_auth.core.policy import OrgPolicy
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.rules import ORDER
 from hasura_kc_auth.ports import Told
@@ -220,9 +222,9 @@ def test_each_rule_is_named_in_order_and_the_first_broken_one_is_the_code(realm,
 
     assert list(found) == ["allowed", "code", "rules", "advice", "variables"]
     assert found["allowed"] is (row.code is None)
-    assert [(it["code"], it["must"]) for it in found["rules"]] == [
-        (fact.code.value, fact.must) for fact in ORDER
-    ]
+    assert [it["code"] for it in found["rules"]] == [fact.code.value for fact in ORDER]
+    told = {it["must"] for it in found["rules"]}
+    assert {fact.must for fact in ORDER if fact.code is not Code.NO_ORG} < told
     assert {it["holds"] for it in found["rules"]} <= {True, False, None}
     broken = [it["code"] for it in found["rules"] if it["holds"] is False]
     if row.code is None:
@@ -248,7 +250,7 @@ def test_a_person_is_told_what_to_do(realm, config, row):
     assert "\x1b" not in found.out
     assert token not in found.out or token == "hello"
     for fact in ORDER:
-        assert " ".join(fact.must.split()[:4]) in told
+        assert fact.code is Code.NO_ORG or " ".join(fact.must.split()[:4]) in told
 
 
 def test_an_allowed_request_shows_its_variables(realm, config):
@@ -447,7 +449,7 @@ class Carried(NamedTuple):
     code: Code | None
     words: tuple[str, ...] = ()
     wish: str = ""
-    unsaid: tuple[str, ...] = ("resource_access at all", "Full scope allowed")
+    unsaid: tuple[str, ...] = ("resource_access at all", "Full scope allowed", "scope=openid ORG")
 
 
 CARRIED = {
@@ -566,6 +568,59 @@ def test_what_is_said_of_orgs_is_about_how_the_realm_carries_them(realm, config,
     assert found.json["code"] == row.code
     assert all(it in words for it in row.words)
     assert not [it for it in row.unsaid if it in words]
+    [must] = [it["must"] for it in found.json["rules"] if it["code"] == Code.NO_ORG]
+    assert must == PROOFS[row.org["from"]]
+    if row.code is not None:
+        assert found.json["advice"][-1] == advice_for(row.code, row.org["from"])
+
+
+PROOFS = {
+    "client-scope": "an org's scope, a role in that org and the org in aud are all in the token",
+    "organization": "the organization claim holds an org that the scope asks for, and no other",
+    "claim": "the claim names an org, and a role in that org and the org in aud are in the token "
+    "too",
+}
+
+
+@pytest.mark.parametrize("source", PROOFS)
+def test_what_must_hold_of_an_org_is_said_for_its_carrier(source):
+    assert proof_of_org(OrgPolicy(source=source)) == PROOFS[source]
+
+
+def test_a_token_that_is_not_read_so_far_has_the_rule_for_every_carrier(config):
+    found = explained(config, "hello", "--json").json
+
+    [must] = [it["must"] for it in found["rules"] if it["code"] == Code.NO_ORG]
+    assert must == "the token proves an org, in all the ways that `org.from` asks for"
+
+
+@pytest.mark.parametrize(
+    ("code", "source", "own"),
+    [
+        (Code.NO_ORG, "organization", ("organization:ALIAS", "Members")),
+        (Code.ORG_NOT_GRANTED, "organization", ("organization:ALIAS", "prompt=none")),
+        (Code.AMBIGUOUS_ORG, "organization", ("organization:ALIAS", "by its alias")),
+        (Code.NO_ROLE, "organization", ("Organizations, the organization, Groups", "Or list")),
+        (Code.NO_ORG, "claim", ("Attributes", "client of that name")),
+        (Code.ORG_NOT_GRANTED, "claim", ("change the user's choice", "refresh")),
+    ],
+)
+def test_what_to_do_about_an_org_is_said_for_its_carrier(code, source, own):
+    words = advice_for(code, source)
+
+    assert words != ADVICE[code]
+    assert all(it in words for it in own)
+    assert "openid ORG" not in words
+    assert words.endswith(".")
+
+
+@pytest.mark.parametrize("source", PROOFS)
+def test_all_else_is_said_alike(source):
+    orgs = {Code.NO_ORG, Code.ORG_NOT_GRANTED, Code.AMBIGUOUS_ORG, Code.NO_ROLE}
+    alike = set(Code) - orgs
+    assert {code: advice_for(code, source) for code in alike} == {
+        code: ADVICE[code] for code in alike
+    }
 
 
 @pytest.mark.parametrize(
