@@ -17,6 +17,8 @@ The two proofs are the `organization` scope and the entry in the `organization` 
   of a client named like the org where `org.roles` says `client`.
 - An alias may be the name of any client, also of one that is no org's (`account`): no roles there.
 - An org attribute may be called `resource_access`: it is a list then, and only objects are read.
+- One called `groups` is a list, as groups are: only paths are read. The mapper of groups writes
+  over it; without that mapper one that holds paths passes for groups, and nothing in a token tells.
 """
 
 from __future__ import annotations
@@ -109,8 +111,14 @@ def _roles(
             realm = object_at(entry, "realm_access") if issuer.org.realm_roles else {}
             return (*roles_in(client), *roles_in(realm))
         case "groups":
-            groups = entry.get("groups")
-            return tuple(groups) if is_list_of_strings(groups) else ()
+            return _paths(entry.get("groups"))
         case _:  # client
             is_an_orgs = issuer.can_be_org(alias) and alias in audience_of(claims)
             return client_roles(claims, alias) if is_an_orgs else ()
+
+
+def _paths(groups: Json) -> tuple[str, ...]:
+    """Return the paths of groups, each of which begins with a slash; empty for anything else."""
+    if not is_list_of_strings(groups) or not all(it.startswith("/") for it in groups):
+        return ()
+    return tuple(groups)

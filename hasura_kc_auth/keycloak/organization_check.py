@@ -29,6 +29,12 @@ def organization_faults(
             yield f"client {name}: lacks the optional scope {SCOPE}: no_org"
     yield from _membership_faults(facts.membership, org)
     yield from _group_faults(facts.groups, org)
+    unwritten = org.roles == "groups" and facts.groups is None
+    if unwritten and facts.membership and _on(facts.membership, "addOrganizationAttributes"):
+        yield (
+            f"scope {SCOPE}: writes organizations' attributes and not their groups: an attribute "
+            "named groups passes for them"
+        )
 
 
 def _membership_faults(mapper: Config | None, org: OrgPolicy) -> Iterator[str]:

@@ -372,8 +372,19 @@ def test_only_objects_hold_nested_roles(nested):
     assert code_of(changes, realm_roles=True) is Code.NO_ROLE
 
 
-@pytest.mark.parametrize("groups", [None, "/editors", {"/editors": 1}, ["/editors", 1], [["/x"]]])
-def test_only_a_list_of_strings_holds_groups(groups):
+@pytest.mark.parametrize(
+    "groups",
+    [
+        None,
+        "/editors",
+        {"/editors": 1},
+        ["/editors", 1],
+        [["/x"]],
+        ["editor"],
+        ["/editors", "editor"],
+    ],
+)
+def test_only_a_list_of_paths_holds_groups(groups):
     changes = {"organization": {"acme": {"groups": groups}}}
 
     assert grants_of(changes, roles="groups").orgs == (Grant("acme", ()),)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from admin import Admin
-from asking import ask, denied, granted, running
+from asking import ask, denied, granted, running, settings_for
 from joserfc.jwk import ECKey
 from login import Client, roles
 from native import login_to, make_grouped, make_native, native_settings
@@ -113,6 +113,25 @@ async def test_attributes_and_roles_side_by_side(admin: Admin) -> None:
         assert refused == denied("org_not_granted")
     async with running(native_settings(realm, roles="groups")) as service:
         assert await ask(service, delta.access) == denied("no_role")
+
+
+async def test_without_the_mapper_of_groups_an_attribute_may_pass_for_them(admin: Admin) -> None:
+    """Only what is a path: of one that holds paths nothing in the token tells."""
+    realm = await make_native(admin, **EVERYTHING)
+    await realm.add_organization("delta", "alice", groups=["editor"])
+    await realm.add_organization("epsilon", "alice", groups=["/editors"])
+    delta, epsilon = [await login_to(realm, "alice", org) for org in ("delta", "epsilon")]
+
+    assert delta.claims["organization"]["delta"]["groups"] == ["editor"]
+    assert epsilon.claims["organization"]["epsilon"]["groups"] == ["/editors"]
+    settings = settings_for(
+        realm,
+        issuer={"org": {"from": "organization", "roles": "groups"}},
+        roles={"allowed": ["editor"], "map": {"/editors": "editor"}},
+    )
+    async with running(settings) as service:
+        assert await ask(service, delta.access) == denied("no_role")
+        assert await ask(service, epsilon.access) == granted(realm, "alice", "epsilon", "editor")
 
 
 async def test_two_orgs_may_show_one_id(admin: Admin) -> None:

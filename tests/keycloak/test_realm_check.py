@@ -402,6 +402,21 @@ def test_one_change_to_organizations_is_one_sentence(realm, policy, expected):
     assert told(realm, policy) == [expected]
 
 
+def test_an_attribute_that_passes_for_groups_is_told():
+    attributes = {**MAPPER, "addOrganizationAttributes": "true"}
+    by_groups = native(roles="groups")
+
+    _, passes = told(organizations(membership=attributes, groups=None), by_groups)
+
+    assert passes == (
+        "scope organization: writes organizations' attributes and not their groups: an attribute "
+        "named groups passes for them"
+    )
+    assert told(organizations(membership=attributes), by_groups) == []
+    assert len(told(organizations(membership=None, groups=None), by_groups)) == 2
+    assert len(told(organizations(membership=attributes, groups=None), ORGANIZATIONS)) == 1
+
+
 @pytest.mark.parametrize(
     ("realm", "policy"),
     [
