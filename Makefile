@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo test test-fast test-keycloak lint format bench audit wheel sbom lock clean
+.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
 	$(BIN)/deptry hasura_kc_auth
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
+
+lint-deploy: ## compose.yaml and the workflows, by tools that need Go 1.25 or newer
+	go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 deploy/compose/compose.yaml >/dev/null
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .

@@ -46,8 +46,6 @@ class Image(NamedTuple):
 @pytest.fixture(scope="session")
 def image(stages: list[Stage]) -> Iterator[Image]:
     """Give the built tree: nobody may write in it."""
-    if MACHINE.get(SWITCH) != "1":
-        pytest.skip(f"the image's steps need a package index, and {SWITCH}=1")
     python = find_python()
     assert python, "there is no Python that others than this user may run"
     folder = Path(tempfile.mkdtemp(prefix="hasura-kc-auth-image-"))
