@@ -20,15 +20,27 @@ from tests.conftest import Answer, FakeClock, RunningService, StartsService
 Asks = Callable[..., Awaitable[Answer]]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Here and not in the fixture, so that all skips are one line of the summary.
+    if "postgres" in getattr(item, "fixturenames", ()):
+        postgres_programs()
+
+
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs; without them skip, or fail where it must be."""
+    programs = find_programs()
+    if programs is not None:
+        return programs
+    reason = "PostgreSQL's initdb and psql are not installed"
+    if os.environ.get("HASURA_KC_AUTH_TEST_REQUIRE_POSTGRES") == "1":  # noqa: TID251
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
 def filled_postgres(folder: Path) -> PostgresServer:
     """Start a PostgreSQL with the example's schema and rows."""
-    programs = find_programs()
-    if programs is None:
-        reason = "PostgreSQL's initdb and psql are not installed"
-        if os.environ.get("HASURA_KC_AUTH_TEST_REQUIRE_POSTGRES") == "1":  # noqa: TID251
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    server = PostgresServer(programs, folder)
+    server = PostgresServer(postgres_programs(), folder)
     server.start()
     for name in ("schema.sql", "rows.sql"):
         server.run((example.EXAMPLE / "postgres" / name).read_text("utf-8"))
