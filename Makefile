@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo test test-fast test-keycloak lint format bench audit wheel lock clean
+.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
 	$(BIN)/mypy
 	$(BIN)/deptry hasura_kc_auth
 	$(BIN)/codespell
+	$(BIN)/hadolint Dockerfile
+
+lint-deploy: ## compose.yaml and the workflows, by tools that need Go 1.25 or newer
+	go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 deploy/compose/compose.yaml >/dev/null
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
@@ -38,13 +43,18 @@ bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp
 	$(BIN)/python -m tests.bench $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
-	$(BIN)/pip-audit --requirement requirements/main.txt --require-hashes --disable-pip
+	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
 
 wheel: $(VENV)/.main ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
+sbom: $(VENV)/.lint ## dist/sbom.cdx.json: what the image holds of Python (CycloneDX), from the pinned requirements
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/image.txt --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json
+
 lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
+	uv pip compile $(LOCK) pyproject.toml --all-extras --constraint requirements/main.txt --output-file requirements/image.txt
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
 	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt

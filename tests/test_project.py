@@ -77,7 +77,7 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_fits():
 
 
 def test_there_are_pinned_requirements_for_each_purpose():
-    assert [file.stem for file in PINNED_FILES] == ["build", "lint", "main", "test"]
+    assert [file.stem for file in PINNED_FILES] == ["build", "image", "lint", "main", "test"]
 
 
 @pytest.mark.parametrize("file", [pytest.param(it, id=it.name) for it in PINNED_FILES])
@@ -90,7 +90,7 @@ def test_every_requirement_is_pinned_by_hash_and_nothing_else_stands_there(file)
     assert "index" not in re.sub(r"(?m)^[a-z0-9-]+==", "", text)
 
 
-@pytest.mark.parametrize("name", ["lint", "test"])
+@pytest.mark.parametrize("name", ["image", "lint", "test"])
 def test_the_tools_run_on_the_same_versions_as_the_service(name):
     main, tools = (pinned_in(ROOT / "requirements" / f"{it}.txt") for it in ("main", name))
 

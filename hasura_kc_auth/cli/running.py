@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -43,8 +43,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object,
 
 def settings_or_exit(config: Path | None, *, as_json: bool = False) -> Settings:
     """Read the settings; with any problem print them all and exit 2."""
+    return read_or_exit(load, config, as_json=as_json)
+
+
+def read_or_exit(
+    read: Callable[[Path | None, Mapping[str, str]], Result],
+    config: Path | None,
+    *,
+    as_json: bool = False,
+) -> Result:
+    """Read something of the settings; with any problem print them all and exit 2."""
     try:
-        return load(config, os.environ)  # noqa: TID251 - handed on: config.sources reads it
+        return read(config, os.environ)  # noqa: TID251 - handed on: config.sources reads it
     except ConfigurationError as error:
         if as_json:
             typer.echo(json.dumps({"problems": error.problems}))

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import override
 
 from hasura_kc_auth.config.issuers import IssuerSettings
+from hasura_kc_auth.config.listeners import ManagementSettings
 from hasura_kc_auth.config.sections import INSECURE_TRANSPORT
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.strict_json import decode_value
@@ -39,10 +40,7 @@ class ConfigurationError(Exception):
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read the settings; variables win over the file. Raises ConfigurationError."""
     problems: list[str] = []
-    if file is None and (name := environment.get(CONFIG_VARIABLE)):
-        file = Path(name)
-    tree = {} if file is None else _read_file(file, problems)
-    origins = _merge_environment(tree, environment, problems)
+    tree, origins = _gather(file, environment, problems)
     try:
         insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
     except ValidationError:
@@ -54,6 +52,45 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+class _ManagementAlone(BaseModel):
+    management: ManagementSettings = ManagementSettings()
+
+
+def load_management(file: Path | None, environment: Mapping[str, str]) -> ManagementSettings:
+    """Read where the management listener is. Raises ConfigurationError.
+
+    Nothing else is looked at: a running service has judged its settings when it started, and who
+    asks after its health may not be allowed to read its secrets.
+    """
+    problems: list[str] = []
+    ours = {
+        name: value
+        for name, value in environment.items()
+        if name == CONFIG_VARIABLE or name.split("__")[:2] == _MANAGEMENT
+    }
+    tree, origins = _gather(file, ours, problems)
+    try:
+        found = _ManagementAlone.model_validate(tree).management
+    except ValidationError as error:
+        raise ConfigurationError(problems + list(_sentences(error, origins))) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return found
+
+
+_MANAGEMENT = f"{PREFIX}MANAGEMENT".split("__")
+
+
+def _gather(
+    file: Path | None, environment: Mapping[str, str], problems: list[str]
+) -> tuple[Tree, dict[str, str]]:
+    """Return the settings as written, and which variable each dotted one came from."""
+    if file is None and (name := environment.get(CONFIG_VARIABLE)):
+        file = Path(name)
+    tree = {} if file is None else _read_file(file, problems)
+    return tree, _merge_environment(tree, environment, problems)
 
 
 class NotReadable(Exception):

@@ -90,8 +90,73 @@ def test_it_asks_the_listener_on_any_address(config, management):
     assert invoke("healthcheck", "--config", config(management=settings)).code == 0
 
 
-def test_wrong_settings_are_usage(fails_loudly):
-    found = invoke("healthcheck", "--config", fails_loudly)
+def test_wrong_settings_are_usage(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("management: {port: -1, nonsense: 1}", "utf-8")
+
+    found = invoke("healthcheck", "--config", str(file))
+
+    assert (found.code, found.out) == (2, "")
+    assert found.err.splitlines() == [
+        "configuration: management.port: Input should be greater than or equal to 0",
+        "configuration: management.nonsense: is no setting",
+    ]
+
+
+def test_a_file_that_is_not_there_is_usage(tmp_path):
+    found = invoke("healthcheck", "--config", str(tmp_path / "none.yaml"))
 
     assert found.code == 2
-    assert "configuration: webhook.port: " in found.err
+    assert "cannot be read" in found.err
+
+
+def test_only_the_section_management_is_looked_at(management, fails_loudly, tmp_path):
+    """The service has judged the rest; here secrets may not even be readable."""
+    port = management(readyz=200)["port"]
+    with (tmp_path / "wrong.yaml").open("a") as file:
+        file.write(f"management: {{port: {port}}}\n")
+    wrong = {"HASURA_KC_AUTH__ROLES__ALLOWED": "admin", "HASURA_KC_AUTH__NONSENSE": "1"}
+
+    assert invoke("healthcheck", "--config", fails_loudly, variables=wrong) == (0, "", "")
+
+
+def test_without_a_file_the_variables_are_enough(management):
+    port = str(management(readyz=200)["port"])
+    apart = {
+        "HASURA_KC_AUTH__MANAGEMENT__HOST": "0.0.0.0",  # noqa: S104 - not bound
+        "HASURA_KC_AUTH__MANAGEMENT__PORT": port,
+    }
+    whole = {"HASURA_KC_AUTH__MANAGEMENT": f'{{"port": {port}}}'}
+
+    assert invoke("healthcheck", variables=apart).code == 0
+    assert invoke("healthcheck", variables=whole).code == 0
+
+
+def test_the_file_may_be_named_by_its_variable(config, management):
+    file = config(management=management(readyz=200))
+
+    assert invoke("healthcheck", variables={"HASURA_KC_AUTH__CONFIG": file}).code == 0
+
+
+def test_an_address_may_be_given_instead(management, fails_loudly):
+    url = f"http://127.0.0.1:{management(readyz=503, livez=200)['port']}"
+
+    assert invoke("healthcheck", "--url", url, "--config", fails_loudly).code == 1
+    assert invoke("healthcheck", "--url", url, "--live").code == 0
+
+
+def test_no_answer_from_a_given_address_names_the_option():
+    [port] = free_ports()
+
+    found = invoke("healthcheck", "--url", f"http://127.0.0.1:{port}")
+
+    assert (found.code, found.out) == (3, "")
+    assert found.err == f"--url: no answer from http://127.0.0.1:{port}\n"
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8091", "ftp://127.0.0.1", "http://", "http://[", ""])
+def test_what_is_no_address_is_usage(url):
+    found = invoke("healthcheck", "--url", url)
+
+    assert (found.code, found.out) == (2, "")
+    assert "must be an address such as" in found.err

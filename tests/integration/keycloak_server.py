@@ -44,6 +44,8 @@ class KeycloakServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self._home = home
         self._env = env
+        self._arguments: list[str] = []
+        self._variables: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -61,6 +63,17 @@ class KeycloakServer:
     @property
     def release(self) -> tuple[int, ...]:
         return tuple(map(int, self.version.split(".")))
+
+    def configure(self, *arguments: str, **variables: str) -> None:
+        """Add to what it is started with."""
+        self._arguments += arguments
+        self._variables |= variables
+
+    def import_realm(self, file: Path) -> None:
+        """Lay a file where `--import-realm` looks for it."""
+        folder = self._home / "data" / "import"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder)
 
     async def start(self) -> None:
         if self._process is not None:
@@ -117,6 +130,7 @@ class KeycloakServer:
             "--hostname-strict=false",
             "--http-host=127.0.0.1",
             f"--http-port={self.port}",
+            *self._arguments,
         ]
 
     def _settings(self) -> dict[str, str]:
@@ -125,6 +139,7 @@ class KeycloakServer:
             "KC_BOOTSTRAP_ADMIN_USERNAME": self.bootstrap.username,
             "KC_BOOTSTRAP_ADMIN_PASSWORD": self.bootstrap.password,
             "JAVA_OPTS_APPEND": JVM,
+            **self._variables,
         }
 
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
