@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit wheel sbom lock clean
+.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,16 @@ bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
 
+docs: $(VENV)/.docs ## the manual as one site, in site/; nothing is missing, no link leads nowhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	HASURA_KC_AUTH_TEST_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/test_site.py $(ARGS)
+
+docs-settings: $(VENV)/.main ## write the reference in docs/settings.md anew from the settings' types
+	$(BIN)/python docs/tools/settings_page.py docs/settings.md
+
+screenshots: $(VENV)/.docs ## docs/images/ anew, of a real Keycloak's console (Java, Maven, chromium-driver)
+	PYTHONPATH=tests/integration $(BIN)/python docs/tools/screenshots.py docs/images
+
 wheel: $(VENV)/.main ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
@@ -58,10 +68,11 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
 	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt
+	uv pip compile $(LOCK) --group docs --constraint requirements/test.txt --output-file requirements/docs.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -83,4 +94,9 @@ $(VENV)/.test: $(VENV)/.main requirements/test.txt
 $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 	@echo "installing the lint tools"
 	@$(PIP) -r requirements/lint.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test requirements/docs.txt
+	@echo "installing what builds the site"
+	@$(PIP) -r requirements/docs.txt
 	@touch $@
