@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -16,15 +17,17 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hasura_kc_auth.cli.advice import ADVICE
+from hasura_kc_auth.config.answers import VariableSettings
+from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
-from tests.config.settings_at_hand import LEAST, leaves, loaded
+from tests.config.settings_at_hand import LEAST, leaves, loaded, problems_of
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-SECURITY, OPERATIONS, KEYCLOAK = (
-    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak")
+SECURITY, OPERATIONS, KEYCLOAK, SETTINGS = (
+    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak", "settings")
 )
 MANUAL = [README, *sorted(DOCS.glob("*.md"))]
 PAGES = [*MANUAL, *sorted(it for it in ROOT.glob("*.md") if it != README)]
@@ -139,21 +142,34 @@ def test_what_goes_wrong_goes_wrong_by_its_code():
 # --- the settings
 
 
-def listing() -> str:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text_of(README), re.MULTILINE | re.DOTALL)
-    return str(block)
+def listing_in(page: Path) -> str:
+    """Return the one listing of all settings that a page has, or nothing."""
+    blocks = re.findall(r"^```yaml\n(issuers:.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+    return "".join(block for block in blocks if "\norg_header:" in block)
 
 
-def test_the_listing_of_settings_is_valid_and_shows_the_defaults():
-    assert loaded(listing()) == loaded(LEAST)
+each_listing = pytest.mark.parametrize(
+    "page", [pytest.param(it, id=it.name) for it in MANUAL if listing_in(it)]
+)
 
 
-def test_the_listing_has_every_setting():
-    shown: Any = yaml.safe_load(listing())
+def test_the_page_of_settings_has_the_listing():
+    assert listing_in(SETTINGS)
+
+
+@each_listing
+def test_the_listing_of_settings_is_valid_and_shows_the_defaults(page):
+    assert loaded(listing_in(page)) == loaded(LEAST)
+
+
+@each_listing
+def test_the_listing_has_every_setting(page):
+    listing = listing_in(page)
+    shown: Any = yaml.safe_load(listing)
     optional = {"anonymous", "webhook.tls", "issuers.0.introspection", "shared"}
 
     # Those of the other carriers stand there as remarks: each belongs to one value of `from`.
-    remarks = re.findall(r"^      # ([a-z_]+): ", listing(), re.MULTILINE)
+    remarks = re.findall(r"^      # ([a-z_]+): ", listing, re.MULTILINE)
     listed = set(_paths(shown, "")) | {f"issuers.0.org.{name}" for name in remarks}
 
     expected = {it for it in leaves() if it.rpartition(".")[0] not in optional} | optional
@@ -168,6 +184,50 @@ def _paths(tree: Any, path: str) -> Iterator[str]:
         yield from _paths(tree[0], f"{path}.0")
     else:
         yield path
+
+
+def test_the_reference_of_settings_is_what_their_types_say():
+    page = runpy.run_path(str(DOCS / "tools" / "settings_page.py"))["page"]
+
+    assert text_of(SETTINGS) == page(text_of(SETTINGS)), "run `make docs-settings`"
+
+
+def test_the_reference_has_every_setting():
+    named = re.findall(r"^### `([a-zA-Z_.\[\]]+)`$", text_of(SETTINGS), re.MULTILINE)
+    known = {it.replace("issuers.0.", "issuers[].") for it in leaves()}
+    variable = {f"session.variables.NAME.{it}" for it in VariableSettings.model_fields}
+
+    assert sorted(named) == sorted(known | variable)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    re.findall(r"^- Variable: `HASURA_KC_AUTH__(\w+)`$", text_of(SETTINGS), re.MULTILINE),
+)
+def test_every_variable_of_the_reference_is_one(variable):
+    problems = problems_of(variables={variable: "x", "NOT__THERE": "x"})
+
+    assert [it for it in problems if it.endswith(": is no setting")] == [
+        "HASURA_KC_AUTH__NOT__THERE: is no setting"
+    ]
+
+
+def test_every_setting_says_in_a_sentence_what_it_is():
+    schema = Settings.model_json_schema()
+    sections = {"Settings": schema, **schema["$defs"]}
+    told = {
+        f"{name}.{field}": it.get("description", "")
+        for name, section in sections.items()
+        for field, it in section.get("properties", {}).items()
+        if not it.get("$ref", "").endswith("Settings")
+    }
+
+    assert len(told) > 60
+    assert [name for name, text in told.items() if len(text) < 20 or text[-1] != "."] == []
+    described = {
+        name: it.get("description", "") for name, it in sections.items() if "properties" in it
+    }
+    assert [name for name, text in described.items() if not text] == []
 
 
 _SETTING = re.compile(r"`((?:org|roles|session|webhook|management|keys|cache|log)\.[a-z_.]+)[`: ]")
@@ -221,6 +281,21 @@ def test_every_link_leads_somewhere(page):
 def test_links_are_found_in_the_pages():
     assert "docs/security.md" in links_in(README)
     assert "../README.md#answers-and-codes" in links_in(SECURITY)
+
+
+# --- the site
+
+NAVIGATION = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+
+
+def test_every_page_is_in_the_navigation_of_the_site_once():
+    pages = re.findall(r": ([a-z-]+\.md)$", NAVIGATION, re.MULTILINE)
+    hooks = (DOCS / "tools" / "site_hooks.py").read_text("utf-8")
+    outside = re.findall(r'^    "[A-Za-z/]+\.md": "([a-z]+\.md)",$', hooks, re.MULTILINE)
+
+    assert [page for page, times in Counter(pages).items() if times > 1] == []
+    assert {page.name for page in DOCS.glob("*.md")} | set(outside) <= set(pages)
+    assert "index.md" in outside
 
 
 # --- metrics

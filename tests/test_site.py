@@ -68,7 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[str, Page]:
     found = {file.name: Page(file) for file in sorted(site.glob("*.html"))}
-    assert {"index.html", "keycloak.html"} <= found.keys()
+    assert {"index.html", "keycloak.html", "settings.html"} <= found.keys()
     return found
 
 

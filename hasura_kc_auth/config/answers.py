@@ -38,12 +38,17 @@ class RoleSettings(Section):
     """Which Keycloak roles become which Hasura roles."""
 
     allowed: tuple[str, ...] = Field(
-        min_length=1, description="Hasura roles that may be answered; the first one held is default"
+        min_length=1,
+        description="Hasura roles that may be answered, never `admin`; the first one that the user "
+        "holds is the default, and a role that is not listed does not exist.",
     )
-    map: dict[str, str] = Field({}, description="Keycloak role -> Hasura role.")
-
+    map: dict[str, str] = Field(
+        {}, description="Keycloak role to Hasura role; one that is not named keeps its name."
+    )
     acr: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
-        {}, description="Hasura role -> the `acr` values with one of which alone it is held."
+        {},
+        description="Hasura role to the `acr` values with one of which alone it is held: roles for "
+        "after a strong login.",
     )
 
     @field_validator("allowed")
@@ -99,8 +104,10 @@ Constant = Annotated[JsonValue, AfterValidator(_check_json)]
 class AnonymousSettings(Section):
     """What a request without any credential gets."""
 
-    role: str
-    variables: dict[str, Constant] = Field({})
+    role: str = Field(description="Its role; a bad credential is never rescued by it.")
+    variables: dict[str, Constant] = Field(
+        {}, description="More session variables, each a constant by its name."
+    )
 
     _role = field_validator("role")(check_hasura_role)
 
@@ -114,11 +121,15 @@ class AnonymousSettings(Section):
 class VariableSettings(Section):
     r"""One session variable: a claim by its dotted path (`\.` escapes a dot), or a constant."""
 
-    claim: str | None = Field(None, min_length=1)
+    claim: str | None = Field(
+        None, min_length=1, description="Dotted path of the claim that is its value."
+    )
     list: bool = Field(
         default=False, description="Always a list: empty where the claim is missing."
     )
-    default: Constant = Field(None, description="Where the claim is missing.")
+    default: Constant = Field(
+        None, description="Its value where the claim is missing; null leaves the variable out."
+    )
     value: Constant = Field(None, description="A constant, instead of a claim.")
 
     @model_validator(mode="after")
@@ -133,14 +144,26 @@ class VariableSettings(Section):
 class SessionSettings(Section):
     """How the answer is written."""
 
-    user_id: str = Field("sub", min_length=1, description="Dotted path of X-Hasura-User-Id.")
-    variables: dict[str, VariableSettings] = Field({}, description="More session variables.")
-    values: Literal["text", "json"] = Field(
-        "text", description="text: strings, lists as Postgres arrays (v2); json: native (v3)."
+    user_id: str = Field(
+        "sub", min_length=1, description="Dotted path of the claim that is X-Hasura-User-Id."
     )
-    max_age: Seconds | None = Field(300.0, description="Cap of Cache-Control; null leaves it out.")
+    variables: dict[str, VariableSettings] = Field(
+        {}, description="More session variables by name; a text alone is short for its claim."
+    )
+    values: Literal["text", "json"] = Field(
+        "text",
+        description="text: every value a string, lists as Postgres array literals (Hasura v2); "
+        "json: native JSON types (Hasura v3).",
+    )
+    max_age: Seconds | None = Field(
+        300.0,
+        description="Cap of the answer's Cache-Control, at least 1s: how long a WebSocket lives, "
+        "and in Hasura's Cloud and Enterprise editions a decision; null leaves it out.",
+    )
 
-    @field_validator("variables", mode="before")
+    @field_validator(
+        "variables", mode="before", json_schema_input_type=dict[str, str | VariableSettings]
+    )
     @classmethod
     def _short_form(cls, variables: JsonValue) -> JsonValue:
         """Read `X-Hasura-Email: email` as `{claim: email}`."""

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from yarl import URL
 
+from hasura_kc_auth.config.carriers import OrgSettings
 from hasura_kc_auth.config.sections import (
     Section,
     insecure_transport,
@@ -27,7 +28,7 @@ from hasura_kc_auth.config.sections import (
 )
 from hasura_kc_auth.config.units import Seconds
 from hasura_kc_auth.core.keys import SUPPORTED_ALGORITHMS
-from hasura_kc_auth.core.policy import KEYCLOAK_CLIENTS, STANDARD_SCOPES, OrgRoles, OrgSource
+from hasura_kc_auth.core.policy import KEYCLOAK_CLIENTS
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _GLOB = frozenset("*?[")
@@ -66,87 +67,31 @@ Algorithm = Annotated[
 ]
 
 
-# Which of an org's settings each carrier looks at.
-_CARRIER_FIELDS: dict[OrgSource, set[str]] = {
-    "client-scope": {"scope"},
-    "organization": {"roles", "client", "realm_roles", "id"},
-    "claim": {"claim"},
-}
-# What Keycloak's own mappers write into an entry, over an attribute of that name.
-_WRITTEN_BY_MAPPERS = frozenset({"id", "groups", "realm_access", "resource_access"})
-
-
-class OrgSettings(Section):
-    """How an org is named in an issuer's tokens."""
-
-    from_: OrgSource = Field("client-scope", alias="from", description="How tokens carry the org.")
-    scope: str = Field("{org}", description="How an org's scope is named; {org} is its client id.")
-    claim: str | None = Field(None, min_length=1, description="For claim: dotted path of the org.")
-    roles: OrgRoles = Field("nested", description="For organization: where its roles are.")
-    client: str | None = Field(None, min_length=1, description="For nested roles: of this client.")
-    realm_roles: bool = Field(default=False, description="For nested roles: realm roles as well.")
-    id: str = Field(
-        "alias",
-        pattern=r"^(alias|id|attribute:.{1,64})$",
-        description="For organization: what X-Hasura-Org-Id is: alias, id or attribute:NAME.",
-    )
-    only: tuple[str, ...] = Field((), description="If not empty: only these orgs (globs).")
-    deny: tuple[str, ...] = Field((), description="Orgs cut off now (globs).")
-
-    @model_validator(mode="after")
-    def _fits_the_carrier(self) -> Self:
-        mine = _CARRIER_FIELDS[self.from_]
-        foreign = self.model_fields_set & set().union(*_CARRIER_FIELDS.values()) - mine
-        if foreign:
-            raise ValueError(f"`{min(foreign)}` says nothing where `from` is {self.from_}")
-        if self.from_ == "claim" and self.claim is None:
-            raise ValueError("`claim` is required where `from` is claim")
-        return self
-
-    @model_validator(mode="after")
-    def _knows_where_the_roles_are(self) -> Self:
-        from_client_or_realm = self.client is not None or self.realm_roles
-        if self.roles != "nested" and from_client_or_realm:
-            raise ValueError("`client` and `realm_roles` go with nested roles only")
-        nested = self.from_ == "organization" and self.roles == "nested"
-        if nested and not from_client_or_realm:
-            raise ValueError("`client` or `realm_roles` is required for nested roles")
-        return self
-
-    @field_validator("id")
-    @classmethod
-    def _is_the_orgs_own(cls, id_from: str) -> str:
-        _, _, attribute = id_from.partition(":")
-        if attribute in _WRITTEN_BY_MAPPERS:
-            raise ValueError("names an attribute that Keycloak's mappers write over")
-        return id_from
-
-    @field_validator("scope")
-    @classmethod
-    def _names_the_org(cls, scope: str) -> str:
-        if scope.count("{org}") != 1:
-            raise ValueError("must hold {org} exactly once")
-        if " " in scope:
-            raise ValueError("must hold no space: a scope has none")
-        return scope
-
-    @field_validator("only")
-    @classmethod
-    def _is_no_reserved_name(cls, only: tuple[str, ...]) -> tuple[str, ...]:
-        if not (KEYCLOAK_CLIENTS | STANDARD_SCOPES).isdisjoint(only):
-            raise ValueError("holds a client or scope of Keycloak's own, which is never an org")
-        return only
-
-
 class IntrospectionSettings(Section):
     """How tokens are completed that Keycloak tells little in."""
 
-    client_id: str = Field(min_length=1, description="A confidential client, in the tokens' aud.")
-    client_secret: SecretStr | None = None
-    client_secret_file: FilePath | None = None
-    when: Literal["lightweight", "always"] = "lightweight"
-    ttl: Seconds = Field(30.0, ge=1, le=300, description="How long an answer is believed.")
-    url: str | None = Field(None, description="Default: beside jwks_uri, or below the issuer.")
+    client_id: str = Field(
+        min_length=1,
+        description="The confidential client that asks; from Keycloak 26.6 on it must be in the "
+        "tokens' `aud`.",
+    )
+    client_secret: SecretStr | None = Field(
+        None, description="Its secret; this or `client_secret_file` is required, not both."
+    )
+    client_secret_file: FilePath | None = Field(None, description="A file with its secret.")
+    when: Literal["lightweight", "always"] = Field(
+        "lightweight",
+        description="lightweight: only tokens that hold too little are asked about; always: all, "
+        "which notices a logout and a withdrawn role within `ttl`.",
+    )
+    ttl: Seconds = Field(
+        30.0, ge=1, le=300, description="How long an answer is believed, 1s to 300s."
+    )
+    url: str | None = Field(
+        None,
+        description="The introspection endpoint; by default it is beside `jwks_uri` where that is "
+        "set, else below the issuer.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -169,20 +114,45 @@ class IntrospectionSettings(Section):
 class IssuerSettings(Section):
     """One Keycloak realm."""
 
-    issuer: str = Field(description="Compared with `iss` byte for byte.")
+    issuer: str = Field(
+        description="The realm's address as its tokens have it in `iss`, compared byte for byte."
+    )
     clients: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        min_length=1, description="The frontends: allowed `azp`."
+        min_length=1,
+        description="The clients (frontends) whose tokens are accepted: one of them is `azp`.",
     )
     audiences: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        (), description="One of them must be in `aud` as well. Recommended."
+        (),
+        description="One of them must be in `aud` as well, which keeps tokens for other APIs out: "
+        "recommended, and required where `org.from` is organization.",
     )
-    jwks_uri: str | None = Field(None, description="Default: from discovery.")
-    ca_file: FilePath | None = Field(None, description="Authorities to trust, instead of usual.")
-    algorithms: tuple[Algorithm, ...] = Field(("RS256",), min_length=1)
-    leeway: Seconds = Field(30.0, description="Tolerance for clocks that differ; at most 120s.")
-    namespace: str | None = Field(None, description="Prefix of org and user ids, as in eu/acme.")
+    jwks_uri: str | None = Field(
+        None,
+        description="Where its keys are; by default discovery says so. Set it where Keycloak's "
+        "inner address is another than the public one.",
+    )
+    ca_file: FilePath | None = Field(
+        None, description="Authorities (PEM) to trust for this issuer, instead of the system's."
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        ("RS256",),
+        min_length=1,
+        description="The algorithms that a token may be signed with; no token can add one.",
+    )
+    leeway: Seconds = Field(
+        30.0,
+        description="How far Keycloak's clock and this machine's may differ, at most 120s; an "
+        "expired token passes for that long, too.",
+    )
+    namespace: str | None = Field(
+        None,
+        description="Prefix of this realm's org and user ids, as in eu/acme, and in the org header "
+        "too: with several issuers no two can meet.",
+    )
     org: OrgSettings = OrgSettings()
-    introspection: IntrospectionSettings | None = None
+    introspection: IntrospectionSettings | None = Field(
+        None, description="Set for realms whose access tokens are lightweight."
+    )
 
     _transport = field_validator("issuer")(check_transport)
 

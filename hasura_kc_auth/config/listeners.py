@@ -25,7 +25,7 @@ def _refuse_bool(port: object) -> object:
     return port
 
 
-Port = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=65535), BeforeValidator(_refuse_bool)]
 
 
 def _check_host(host: str) -> str:
@@ -44,8 +44,8 @@ Host = Annotated[str, Field(min_length=1), AfterValidator(_check_host)]
 class TlsSettings(Section):
     """The webhook's own certificate."""
 
-    cert_file: FilePath
-    key_file: FilePath
+    cert_file: FilePath = Field(description="The certificate and its chain, in PEM form.")
+    key_file: FilePath = Field(description="Its private key, in PEM form.")
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -63,14 +63,36 @@ class TlsSettings(Section):
 class WebhookSettings(Section):
     """The listener that Hasura calls."""
 
-    tls: TlsSettings | None = None
-    host: Host = "127.0.0.1"
-    port: Port = 8090
-    path: str = Field("/", pattern=r"^/[A-Za-z0-9/_.~-]*$")
-    max_token: Bytes = Field(32 * 1024, le=60 * 1024, description="Longest token looked at.")
-    max_body: Bytes = Field(8 * 1024**2, description="Longest body of a POST.")
-    read_timeout: Seconds = Field(10.0, description="For a request to come in whole.", gt=0)
-    drain: Seconds = Field(5.0, description="Between SIGTERM and closing the listener.")
+    tls: TlsSettings | None = Field(None, description="Set to answer over HTTPS.")
+    host: Host = Field(
+        "127.0.0.1",
+        description="The address to listen on; beyond loopback it wants `webhook.tls`, or "
+        "`insecure_transport` where the network lets nobody but Hasura in.",
+    )
+    port: Port = Field(8090, description="The port to listen on.")
+    path: str = Field(
+        "/",
+        pattern=r"^/[A-Za-z0-9/_.~-]*$",
+        description="The one path that is answered, exactly; nothing redirects to it.",
+    )
+    max_token: Bytes = Field(
+        32 * 1024, le=60 * 1024, description="The longest token that is looked at, at most 60KiB."
+    )
+    max_body: Bytes = Field(
+        8 * 1024**2,
+        description="The longest body of a POST, in which Hasura v2 sends its client's query too.",
+    )
+    read_timeout: Seconds = Field(
+        10.0,
+        description="A request that has not come in whole by then is given up, and its connection "
+        "closed.",
+        gt=0,
+    )
+    drain: Seconds = Field(
+        5.0,
+        description="How long after SIGTERM all goes on, for load balancers to see that `/readyz` "
+        "is 503.",
+    )
 
     @field_validator("host")
     @classmethod
@@ -89,5 +111,8 @@ class WebhookSettings(Section):
 class ManagementSettings(Section):
     """The listener for health and metrics."""
 
-    host: Host = "127.0.0.1"
-    port: Port = 8091
+    host: Host = Field(
+        "127.0.0.1",
+        description="The address to listen on; nothing there asks for a credential.",
+    )
+    port: Port = Field(8091, description="The port to listen on.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from hasura_kc_auth.config.answers import SessionSettings
-from hasura_kc_auth.config.issuers import IssuerSettings, OrgSettings
+from hasura_kc_auth.config.carriers import OrgSettings
+from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.policy import (
     AnonymousPolicy,

@@ -29,10 +29,22 @@ _DATABASE = re.compile(r"/?[0-9]{0,4}")
 class KeySettings(Section):
     """How the issuers' keys are kept fresh."""
 
-    ttl: Seconds = 300.0
-    cooldown: Seconds = Field(10.0, ge=1, description="Between two attempts, failed ones too.")
-    timeout: Seconds = Field(3.0, gt=0, le=5, description="Discovery and key set together.")
-    max_stale: Seconds = Field(3600.0, description="Since the last success; then nobody gets in.")
+    ttl: Seconds = Field(
+        300.0, description="How old keys may get; at four fifths of it they are fetched anew."
+    )
+    cooldown: Seconds = Field(
+        10.0,
+        ge=1,
+        description="The least time between two attempts to fetch them, failed ones too, whatever "
+        "is asked; at least 1s.",
+    )
+    timeout: Seconds = Field(
+        3.0, gt=0, le=5, description="For discovery and the key set together, at most 5s."
+    )
+    max_stale: Seconds = Field(
+        3600.0,
+        description="How long keys serve after the last success, at most 24h; then nobody gets in.",
+    )
 
     @model_validator(mode="after")
     def _are_in_order(self) -> Self:
@@ -44,15 +56,26 @@ class KeySettings(Section):
 class CacheSettings(Section):
     """How decisions are remembered."""
 
-    entries: int = Field(10000, ge=0, le=1_000_000, description="0 turns it off.")
-    ttl: Seconds = Field(60.0, description="How long a withdrawn key may still be believed.", gt=0)
+    entries: int = Field(
+        10000, ge=0, le=1_000_000, description="How many are remembered; 0 turns it off."
+    )
+    ttl: Seconds = Field(
+        60.0,
+        description="How long one is remembered, and so how long a withdrawn key may still be "
+        "believed.",
+        gt=0,
+    )
 
 
 class SharedSettings(Section):
     """What replicas share: introspection answers."""
 
-    url: SecretStr | None = Field(None, description="redis:// or rediss://; Redis or Valkey.")
-    url_file: FilePath | None = None
+    url: SecretStr | None = Field(
+        None,
+        description="Address of a Redis or Valkey, redis:// or rediss://; this or `url_file` is "
+        "required, not both.",
+    )
+    url_file: FilePath | None = Field(None, description="A file with that address.")
 
     @model_validator(mode="after")
     def _has_one_url(self) -> Self:
@@ -77,26 +100,45 @@ class SharedSettings(Section):
 
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged; denials are at info."
+    )
+    format: Literal["json", "console"] = Field(
+        "json", description="json: one object a line; console: for people."
+    )
 
 
 class Settings(Section):
     """Everything that can be set."""
 
-    issuers: tuple[IssuerSettings, ...] = Field(min_length=1)
+    issuers: tuple[IssuerSettings, ...] = Field(
+        min_length=1,
+        description="The realms whose tokens are accepted; where there are several, each needs a "
+        "`namespace`, or literal names in `org.only` that no other has.",
+    )
     roles: RoleSettings
-    anonymous: AnonymousSettings | None = None
+    anonymous: AnonymousSettings | None = Field(
+        None, description="Set to let requests in that bring no credential at all."
+    )
     session: SessionSettings = SessionSettings()
-    org_header: str = Field("X-Hasura-Org-Id", description="The header that names the wished org.")
+    org_header: str = Field(
+        "X-Hasura-Org-Id",
+        description="The header by which a request names one of its token's orgs.",
+    )
     webhook: WebhookSettings = WebhookSettings()
     management: ManagementSettings = ManagementSettings()
     keys: KeySettings = KeySettings()
     cache: CacheSettings = CacheSettings()
-    shared: SharedSettings | None = None
+    shared: SharedSettings | None = Field(
+        None, description="Set for replicas to share introspection answers."
+    )
     log: LogSettings = LogSettings()
     insecure_transport: bool = Field(
-        default=False, description="Allow plain HTTP to Keycloak and from Hasura across a network."
+        default=False,
+        description="Allow plain HTTP across a network, to Keycloak and from Hasura; warned of at "
+        "the start.",
     )
 
     @field_validator("org_header")
