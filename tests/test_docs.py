@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -281,6 +282,34 @@ def test_every_link_leads_somewhere(page):
 def test_links_are_found_in_the_pages():
     assert "docs/security.md" in links_in(README)
     assert "../README.md#answers-and-codes" in links_in(SECURITY)
+
+
+# --- pictures
+
+IMAGES = DOCS / "images"
+PICTURES = sorted(IMAGES.glob("*.png"))
+
+
+def shown_in(page: Path) -> list[tuple[str, str]]:
+    """Return each picture of a page: its alternative text, its path."""
+    return re.findall(r"!\[([^\]]*)\]\(([^()\s]+)\)", text_of(page))
+
+
+def test_every_picture_is_shown_and_told_in_words():
+    shown = [it for page in MANUAL for it in shown_in(page)]
+    paths = {path.rpartition("images/")[2] for _, path in shown}
+
+    assert paths >= {it.name for it in PICTURES} != set()
+    assert [path for alt, path in shown if len(alt.split()) < 4] == []
+
+
+@pytest.mark.parametrize("picture", [pytest.param(it, id=it.stem) for it in PICTURES])
+def test_a_picture_is_small_and_of_one_size(picture):
+    png = picture.read_bytes()
+
+    assert png.startswith(b"\x89PNG")
+    assert struct.unpack(">II", png[16:24]) == (1280, 800)
+    assert len(png) < 150_000
 
 
 # --- the site

@@ -97,7 +97,7 @@ def test_no_style_loads_anything_from_elsewhere(site):
         for name, text in styles.items()
     }
 
-    assert "tables.css" in styles
+    assert "wide.css" in styles
     assert loads == {name: [] for name in styles}
 
 

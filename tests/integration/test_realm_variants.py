@@ -1,6 +1,7 @@
 """The realms that go wrong, or are set up otherwise, look as the harness says they do."""
 
 import pytest
+from keycloak_server import KeycloakServer
 from login import Client, roles
 from realm import AT_JWT, LIGHTWEIGHT, SIGNED_BY, Realm
 
@@ -111,3 +112,26 @@ async def test_roles_come_and_go_with_the_next_refresh(own_realm: Realm) -> None
 
     await own_realm.grant("alice", "org1", "viewer")
     assert roles(await frontend.refresh(tokens)) == {"org1": {"viewer"}}
+
+
+async def test_discovery_names_every_org_but_those_kept_out(
+    keycloak: KeycloakServer, own_realm: Realm
+) -> None:
+    """From 26.7 on; and who asks for the scope of such an org gets it all the same."""
+    path = f"{own_realm.path}/client-scopes/{own_realm.scopes['org1']}"
+    hidden = {"include.in.openid.provider.metadata": "false"}
+
+    assert {"org1", "org2"} <= await _scopes_of_discovery(own_realm)
+
+    await own_realm.admin.change(path, attributes=hidden)
+    named = await _scopes_of_discovery(own_realm)
+    tokens = await Client(own_realm.admin.http, own_realm.issuer).password("alice", "openid org1")
+
+    knows_the_switch = keycloak.release >= (26, 7)
+    assert {"org1", "org2"} & named == ({"org2"} if knows_the_switch else {"org1", "org2"})
+    assert roles(tokens) == {"org1": {"editor"}}
+
+
+async def _scopes_of_discovery(realm: Realm) -> set[str]:
+    async with realm.admin.http.get(f"{realm.issuer}/.well-known/openid-configuration") as answer:
+        return set((await answer.json())["scopes_supported"])
