@@ -21,6 +21,7 @@ from hasura_kc_auth.cli.advice import ADVICE
 from hasura_kc_auth.config.answers import VariableSettings
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.errors import Code
+from hasura_kc_auth.core.rendering import render
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from tests.config.settings_at_hand import LEAST, leaves, loaded, problems_of
 
@@ -104,6 +105,55 @@ def test_every_test_that_a_page_names_exists(page):
 
     assert len(named) == len(re.findall(r"\.py::\w+(?:::\w+)?`", prose_of(page)))
     assert [f"{file}::{test}" for file, test in named if test not in names_in(file)] == []
+
+
+# --- docs/hasura.md
+
+HASURA = DOCS / "hasura.md"
+TABLES = ROOT / "deploy/compose/hasura/metadata/databases/default/tables"
+_YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = [it for it in map(yaml.safe_load, _YAML.findall(text_of(HASURA))) if "table" in it]
+
+
+@pytest.mark.parametrize("shown", [pytest.param(it, id=it["table"]["name"]) for it in SHOWN])
+def test_the_permissions_of_the_manual_are_those_that_are_run(shown):
+    table = shown.pop("table")
+    run = yaml.safe_load((TABLES / f"public_{table['name']}.yaml").read_text("utf-8"))
+
+    assert run["table"] == table
+    assert [it for kind in shown for it in shown[kind] if it not in run[kind]] == []
+    assert shown
+
+
+def test_the_lists_of_the_manual_are_what_is_answered():
+    rows = {row[0].strip("`"): row[1].strip("`") for row in rows_of(text_of(HASURA))}
+    tokens = {'["eu", "us"]': ["eu", "us"], '["a,b"]': ["a,b"], '"eu"': ["eu"], "nothing": []}
+
+    assert {it: rows[it] for it in tokens} == {
+        it: render(values, "text") for it, values in tokens.items()
+    }
+
+
+# --- docs/threat-model.md
+
+THREATS = DOCS / "threat-model.md"
+
+
+def _promised() -> dict[str, str]:
+    """Return each promise's number with the heading that it stands under."""
+    promised, heading = {}, ""
+    for line in text_of(SECURITY).splitlines():
+        heading = line.removeprefix("## ") if line.startswith("## ") else heading
+        if number := re.match(r"\| (\d+) \|", line):
+            promised[number[1]] = heading.lower().replace(" ", "-")
+    return promised
+
+
+def test_every_number_in_the_threat_model_leads_to_its_promise():
+    named = re.findall(r"\[(\d+)\]\(security\.md#([a-z-]+)\)", text_of(THREATS))
+
+    assert len(named) > 20
+    assert [it for it in named if it not in _promised().items()] == []
 
 
 # --- the codes
