@@ -77,7 +77,7 @@ class JwtMode:
         return namespaced(claims, self.config)
 
 
-_ROLE_CLAIMS = {ALLOWED_ROLES, DEFAULT_ROLE}
+_ROLE_CLAIMS = (ALLOWED_ROLES, DEFAULT_ROLE)
 
 
 def verified(token: str, keys: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -138,8 +138,10 @@ def _from_text(found: Any) -> Any:
 
 
 def mapped(claims: Mapping[str, Any], claims_map: Mapping[str, Any]) -> dict[str, Any]:
-    """JWT.hs, parseClaimsMap, JCMap: each variable is a literal, or at a path of its own."""
-    return {name.lower(): _mapped_one(claims, name.lower(), it) for name, it in claims_map.items()}
+    """JWT.hs, parseClaimsMap, JCMap: each variable, roles first, is a literal or at a path."""
+    sources = {name.lower(): source for name, source in claims_map.items()}
+    names = [*_ROLE_CLAIMS, *(name for name in sources if name not in _ROLE_CLAIMS)]
+    return {name: _mapped_one(claims, name, sources[name]) for name in names}
 
 
 def _mapped_one(claims: Mapping[str, Any], name: str, source: Any) -> Any:

@@ -164,6 +164,11 @@ def test_only_hasuras_names_are_read_and_in_any_case():
         ),
         (
             {"claims_map": PATHS},
+            {},
+            "JWT claim does not contain x-hasura-allowed-roles",
+        ),
+        (
+            {"claims_map": PATHS},
             {"https://myapp.com/jwt/claims": {"role": {"allowed": ["user"], "default": "user"}}},
             "JWT claim from claims_map, x-hasura-user-id not found",
         ),
