@@ -23,8 +23,8 @@ from tests.config.settings_at_hand import LEAST, leaves, loaded
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-SECURITY, OPERATIONS, KEYCLOAK = (
-    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak")
+SECURITY, OPERATIONS, KEYCLOAK, VERSUS = (
+    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak", "versus-jwt-mode")
 )
 MANUAL = [README, *sorted(DOCS.glob("*.md"))]
 PAGES = [*MANUAL, *sorted(it for it in ROOT.glob("*.md") if it != README)]
@@ -100,6 +100,30 @@ def test_every_test_that_a_page_names_exists(page):
 
     assert len(named) == len(re.findall(r"\.py::\w+(?:::\w+)?`", prose_of(page)))
     assert [f"{file}::{test}" for file, test in named if test not in names_in(file)] == []
+
+
+# --- docs/versus-jwt-mode.md
+
+TRIED = "tests/integration/test_jwt_mode.py"
+COMPARED = [row for row in rows_of(text_of(VERSUS)) if len(row) == 4]
+
+
+@pytest.mark.parametrize("row", [pytest.param(it, id=it[0]) for it in COMPARED])
+def test_every_comparison_is_tried_by_tests_that_exist(row):
+    *_, tried_by = row
+    named = re.findall(r"`(test_\w+)`", tried_by)
+
+    assert [it for it in named if it not in names_in(TRIED)] == []
+    assert tried_by == ", ".join(f"`{it}`" for it in named) != ""
+
+
+def test_every_test_of_jwt_mode_is_told_about():
+    named = re.findall(r"`(test_\w+)`", " ".join(row[3] for row in COMPARED))
+
+    assert sorted(named) == sorted(names_in(TRIED))
+    assert {"`tests/hasura_jwt_mode.py`", f"`{TRIED}`"} <= set(
+        re.findall(r"`tests/[^`]+`", text_of(VERSUS))
+    )
 
 
 # --- the codes
