@@ -39,6 +39,7 @@ from hasura_kc_auth.stores.introspections import (
     Store,
     shared_store,
 )
+from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from hasura_kc_auth.telemetry.observer import DecisionObserver
@@ -89,7 +90,8 @@ class Service:
         denials = DenialLog(
             self.log, lambda sum_up: asyncio.get_running_loop().call_later(1, sum_up)
         )
-        observer = DecisionObserver(self.counts, denials, self.log)
+        self.denials = RecentDenials(clocks.wall)
+        observer = DecisionObserver(self.counts, self.denials, denials, self.log)
         self._webhook = Webhook(_limits(settings), self.decisions, self.decisions, observer, clocks)
         self._stopping = False
 
@@ -132,7 +134,7 @@ class Service:
                 self.completers,
             )
         )
-        management = Management(self.keys.issuers, registry, lambda: self._stopping)
+        management = Management(self.keys.issuers, registry, self.denials, lambda: self._stopping)
         self._management_server = GuardedServer(
             management.handle, management.refuse, read_timeout=self._settings.webhook.read_timeout
         )

@@ -119,7 +119,7 @@ async def test_no_part_of_any_request_comes_out_again(issuer, start_service, tok
             if answer.status != 200:
                 denials.append(f"{answer.headers} {answer.body.decode()}")
     outputs = [await service.log_text(), (await service.manage("/metrics")).body.decode()]
-    outputs.append((await service.manage("/readyz")).body.decode())
+    outputs += [(await service.manage(path)).body.decode() for path in ("/readyz", "/denials")]
     outputs += set(denials)
     words = [
         *WORDS,

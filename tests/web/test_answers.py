@@ -10,6 +10,7 @@ from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.devtools.issuer import ORGS
 from hasura_kc_auth.devtools.tokens import TokenMaker
 from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts
 from hasura_kc_auth.telemetry.observer import DecisionObserver
@@ -277,7 +278,7 @@ async def test_a_mistake_of_ours_is_a_503_that_tells_nothing(clock, mode, recall
         WebhookLimits("/", "X-Hasura-Org-Id", 32768, 8 * 1024**2, 10.0),
         broken,
         broken,
-        DecisionObserver(counts, denials, log),
+        DecisionObserver(counts, RecentDenials(clock.wall), denials, log),
         Clocks(clock.wall, clock.monotonic),
     )
     server = GuardedServer(webhook.handle, webhook.refuse_malformed, read_timeout=10.0)
