@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hasura_kc_auth.authenticator import HeaderAuthenticator
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.devtools.issuer import ORGS
 from hasura_kc_auth.devtools.tokens import TokenMaker
@@ -275,9 +276,8 @@ async def test_a_mistake_of_ours_is_a_503_that_tells_nothing(clock, mode, recall
     denials = DenialLog(log, lambda _sum_up: None)
     broken = _Broken(recall=recall)
     webhook = Webhook(
-        WebhookLimits("/", "X-Hasura-Org-Id", 32768, 8 * 1024**2, 10.0),
-        broken,
-        broken,
+        WebhookLimits("/", 8 * 1024**2, 10.0),
+        HeaderAuthenticator("X-Hasura-Org-Id", 32768, broken, broken),
         DecisionObserver(counts, RecentDenials(clock.wall), denials, log),
         Clocks(clock.wall, clock.monotonic),
     )
