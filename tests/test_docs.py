@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hasura_kc_auth.cli.advice import ADVICE
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.rules import ORDER
+from hasura_kc_auth.telemetry.denials import Denial
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from tests.config.settings_at_hand import LEAST, leaves, loaded
 
@@ -137,6 +139,14 @@ def test_a_code_has_its_rule_its_cause_and_its_cure_there(code):
     assert found == [*rule, ("Cause.", cause), ("Cure.", ADVICE[code]), *screen]
     assert len(cause.split()) > 5
     assert cause.startswith("503. ") == code.undecided
+
+
+def test_the_example_of_a_denial_is_one():
+    (example,) = re.findall(r"^```json\n(.+?)^```$", text_of(DENIALS), re.MULTILINE | re.DOTALL)
+    ((denial,),) = json.loads(example).values()
+
+    assert tuple(denial) == Denial._fields
+    assert denial["code"] in set(Code)
 
 
 @each_manual_page

@@ -1,4 +1,4 @@
-"""Measure: `python -m tests.bench [speed|memory] [--requests N] [--rounds N] [--json]`."""
+"""Measure: `python -m tests.bench [speed|memory|start] [--requests N] [--rounds N] [--json]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hasura_kc_auth.devtools.issuer import ORGS, DevIssuer
 from hasura_kc_auth.devtools.tokens import TokenMaker
-from tests.bench import memory
+from tests.bench import memory, start
 from tests.bench.calls import get, post
 from tests.bench.load import Load, Sample
 from tests.bench.servers import Server, floor, service
@@ -34,7 +34,7 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "memory"), default="speed")
+    parser.add_argument("what", nargs="?", choices=("speed", "memory", "start"), default="speed")
     parser.add_argument("--requests", type=int, default=8000, help="of each kind in each round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
@@ -42,6 +42,8 @@ def main() -> None:
     os.sched_setaffinity(0, {_LOAD_CPU % (os.cpu_count() or 1)})
     if options.what == "memory":
         results, show = asyncio.run(memory.measure()), _print_memory
+    elif options.what == "start":
+        results, show = asyncio.run(start.measure(options.rounds)), _print_start
     else:
         results, show = asyncio.run(_bench(options.requests, options.rounds)), _print
     if options.json:
@@ -131,6 +133,12 @@ def _print_memory(results: list[memory.Row]) -> None:
     print(f"{'case':20} {'resident MB':>15} {'cache entries':>15}")
     for row in results:
         print(f"{row['case']:20} {row['resident_mb']:15.1f} {row['entries']:15.0f}")
+
+
+def _print_start(results: list[start.Row]) -> None:
+    print(f"{'case':20} {'seconds':>15}")
+    for row in results:
+        print(f"{row['case']:20} {row['seconds']:15.2f}")
 
 
 if __name__ == "__main__":
