@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from multidict import CIMultiDict
@@ -174,6 +175,14 @@ class TestWhoseTrace:
         traced.decision()
         await service.ask()
         assert traced.decision().parent is None
+
+    async def test_a_call_leaves_no_trace_behind_it(self, traced):
+        async def handle(call):
+            return get_current_span().get_span_context().trace_id
+
+        call = SimpleNamespace(headers=CIMultiDict(TRACEPARENT))
+        assert await traced.tracing.calls(handle)(call) == int(TRACE, 16)
+        assert not get_current_span().get_span_context().is_valid
 
     async def test_a_trace_that_is_not_sampled_is_not_recorded(self, service, traced):
         await service.ask({"traceparent": f"00-{TRACE}-{PARENT}-00"})
