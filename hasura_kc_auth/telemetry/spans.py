@@ -13,13 +13,11 @@ from contextlib import contextmanager, suppress
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.b3 import B3MultiFormat
-from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from typing_extensions import override
 
 from hasura_kc_auth import __version__
 from hasura_kc_auth.core.errors import Code, Denied
@@ -36,28 +34,18 @@ _CODE, _ISSUER, _ORG, _ROLE, _CACHE_HIT = (
 )
 
 
-class _TraceHeaders(Getter[Headers]):
-    """Reads the ids of a trace; `tracestate` is free text of a client, and stays out."""
-
-    @override
-    def get(self, carrier: Headers, key: str) -> list[str] | None:
-        return None if key == "tracestate" else list(carrier.getall(key, ())) or None
-
-    @override
-    def keys(self, carrier: Headers) -> list[str]:
-        raise NotImplementedError("these two formats name the headers they read")
-
-
 # In this order: Hasura v3 lets a client's traceparent take the place of its own, and writes the
 # ids of its own span, which is the nearer one, as B3.
 _FORMATS = (B3MultiFormat(), TraceContextTextMapPropagator())
-_GETTER = _TraceHeaders()
+# Ids only: `tracestate` and `baggage` are free text of a client, and stay out.
+_HEADERS = ("b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags", "traceparent")
 
 
 def sent_context(headers: Headers) -> Context:
     """Return the trace that these headers belong to; an empty context for none."""
+    sent = {name: list(headers.getall(name, ())) for name in _HEADERS}
     for headers_format in _FORMATS:
-        context = headers_format.extract(headers, Context(), _GETTER)
+        context = headers_format.extract(sent, Context())
         if _is_in_a_trace(context):
             return context
     return Context()

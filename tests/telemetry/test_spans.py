@@ -177,7 +177,7 @@ class TestWhoseTrace:
         assert traced.decision().parent is None
 
     async def test_a_call_leaves_no_trace_behind_it(self, traced):
-        async def handle(call):
+        async def handle(_call):
             return get_current_span().get_span_context().trace_id
 
         call = SimpleNamespace(headers=CIMultiDict(TRACEPARENT))
