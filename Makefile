@@ -39,7 +39,7 @@ format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp
+bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements

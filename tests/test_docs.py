@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,14 +18,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hasura_kc_auth.cli.advice import ADVICE
 from hasura_kc_auth.core.errors import Code
+from hasura_kc_auth.core.rules import ORDER
+from hasura_kc_auth.telemetry.denials import Denial
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from tests.config.settings_at_hand import LEAST, leaves, loaded
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-SECURITY, OPERATIONS, KEYCLOAK, VERSUS = (
-    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak", "versus-jwt-mode")
+SECURITY, OPERATIONS, KEYCLOAK, VERSUS, DENIALS = (
+    DOCS / f"{name}.md"
+    for name in ("security", "operations", "keycloak", "versus-jwt-mode", "denials")
 )
 MANUAL = [README, *sorted(DOCS.glob("*.md"))]
 PAGES = [*MANUAL, *sorted(it for it in ROOT.glob("*.md") if it != README)]
@@ -137,6 +141,37 @@ def test_the_table_of_codes_is_what_explain_says():
     ]
 
     assert rows == [(code.value, ADVICE[code]) for code in Code]
+
+
+def sections_of(page: Path, level: str) -> dict[str, str]:
+    """Return the text of each section of this level, by its heading."""
+    found = re.findall(rf"^{level} (.+)\n\n((?:(?!#).*\n?)*)", text_of(page), re.MULTILINE)
+    return {heading.strip("`"): text for heading, text in found}
+
+
+def test_the_page_of_denials_has_each_code_in_its_order():
+    assert list(sections_of(DENIALS, "###")) == [code.value for code in Code]
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_code_has_its_rule_its_cause_and_its_cure_there(code):
+    must = "; ".join(fact.must for fact in ORDER if fact.code is code)
+    rule = [("Must hold:", f"{must}.")] if must else []  # a mistake of ours breaks no rule
+    found = re.findall(r"^\*\*(.+?)\*\* (.+)$", sections_of(DENIALS, "###")[code], re.MULTILINE)
+    ((_, cause),) = (it for it in found if it[0] == "Cause.")
+    screen = [it for it in found if it[0] == "In Keycloak."]
+
+    assert found == [*rule, ("Cause.", cause), ("Cure.", ADVICE[code]), *screen]
+    assert len(cause.split()) > 5
+    assert cause.startswith("503. ") == code.undecided
+
+
+def test_the_example_of_a_denial_is_one():
+    (example,) = re.findall(r"^```json\n(.+?)^```$", text_of(DENIALS), re.MULTILINE | re.DOTALL)
+    ((denial,),) = json.loads(example).values()
+
+    assert tuple(denial) == Denial._fields
+    assert denial["code"] in set(Code)
 
 
 @each_manual_page
