@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, NoReturn, Union, get_args, get_origin
+from typing import Any, NamedTuple, NoReturn, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -36,24 +36,56 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
+class _Written(NamedTuple):
+    """The settings as file and variables have them; which variable each came from; what is wrong."""
+
+    tree: Tree
+    origins: dict[str, str]
+    problems: list[str]
+
+
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read the settings; variables win over the file. Raises ConfigurationError."""
-    problems: list[str] = []
-    if file is None and (name := environment.get(CONFIG_VARIABLE)):
-        file = Path(name)
-    tree = {} if file is None else _read_file(file, problems)
-    origins = _merge_environment(tree, environment, problems)
+    tree, origins, problems = _gather(file, environment)
     try:
-        insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
-    except ValidationError:
-        insecure = False  # and said below, by its name
-    try:
-        settings = Settings.model_validate(tree, context={INSECURE_TRANSPORT: insecure})
+        settings = _validate(tree)
     except ValidationError as error:
         raise ConfigurationError(problems + list(_sentences(error, origins))) from None
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def as_written(file: Path | None, environment: Mapping[str, str]) -> Tree:
+    """Return the settings that are written, by name, as YAML has them. Raises ConfigurationError.
+
+    They are checked as by `load`, but for files that they name: those are where the service runs.
+    """
+    tree, origins, problems = _gather(file, environment)
+    try:
+        _validate(tree)
+    except ValidationError as error:
+        problems += _sentences(error, origins, but=_NO_FILE)
+    if problems:
+        raise ConfigurationError(problems)
+    return tree
+
+
+def _gather(file: Path | None, environment: Mapping[str, str]) -> _Written:
+    problems: list[str] = []
+    if file is None and (name := environment.get(CONFIG_VARIABLE)):
+        file = Path(name)
+    tree = {} if file is None else _read_file(file, problems)
+    origins = _merge_environment(tree, environment, problems)
+    return _Written(tree, origins, problems)
+
+
+def _validate(tree: Tree) -> Settings:
+    try:
+        insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
+    except ValidationError:
+        insecure = False  # and said below, by its name
+    return Settings.model_validate(tree, context={INSECURE_TRANSPORT: insecure})
 
 
 class NotReadable(Exception):
@@ -196,8 +228,12 @@ def _write(tree: Tree, steps: list[str], value: Any) -> None:  # noqa: ANN401
     tree[steps[-1]] = value
 
 
-def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+def _sentences(
+    error: ValidationError, origins: Mapping[str, str], but: str | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each error, but for those of one type."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [problem for problem in found if problem["type"] != but]
     for problem in problems:
         location = problem["loc"]
         if problem["type"] == "too_short" and any(
@@ -210,9 +246,10 @@ def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[s
         yield f"{setting or 'settings'}: {message}" + (f" (from {variable})" if variable else "")
 
 
+_NO_FILE = "path_not_file"
 _PLAIN = {
     "missing": "is required",
     "extra_forbidden": "is no setting",
     "too_short": "must not be empty",
-    "path_not_file": "is no readable file",
+    _NO_FILE: "is no readable file",
 }
