@@ -37,7 +37,7 @@ class ConfigurationError(Exception):
 
 
 class _Written(NamedTuple):
-    """The settings as file and variables have them; which variable each came from; what is wrong."""
+    """What file and variables say; which variable each setting came from; what is wrong."""
 
     tree: Tree
     origins: dict[str, str]
@@ -232,14 +232,15 @@ def _sentences(
     error: ValidationError, origins: Mapping[str, str], but: str | None = None
 ) -> Iterator[str]:
     """Yield a sentence for each error, but for those of one type."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [problem for problem in found if problem["type"] != but]
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
     for problem in problems:
         location = problem["loc"]
         if problem["type"] == "too_short" and any(
             it["loc"] != location and it["loc"][: len(location)] == location for it in problems
         ):
             continue  # a list is called too short as well where one of its items is not right
+        if problem["type"] == but:
+            continue
         setting = ".".join(map(str, location))
         variable = origins.get(setting)
         message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
