@@ -148,6 +148,10 @@ resources:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $hasura.extraVolumeMounts }}
+volumeMounts:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* The constraints of the values, each about this release's pods where it does not say about which. */}}
