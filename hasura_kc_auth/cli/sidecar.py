@@ -131,7 +131,7 @@ def _text(value: object) -> str:
 
 def _files(sidecar: Sidecar) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield each mounted volume: its own name, that of what is in it, and its source."""
-    for index, name in enumerate(sidecar.secrets):
+    for index, name in enumerate(dict.fromkeys(sidecar.secrets)):
         yield f"{_NAME}-secret-{index}", name, {"secret": {"secretName": name}}
-    for index, name in enumerate(sidecar.config_maps):
+    for index, name in enumerate(dict.fromkeys(sidecar.config_maps)):
         yield f"{_NAME}-configmap-{index}", name, {"configMap": {"name": name}}

@@ -105,7 +105,8 @@ def test_files_are_mounted_and_not_looked_for(helm_values):
             "shared": {"url_file": f"{FOLDER}/redis/url"},
             "issuers.0.ca_file": f"{FOLDER}/company/ca.crt",
         },
-        *("--secret", "kc", "--secret", "redis", "--config-map", "company"),
+        *("--secret", "kc", "--secret", "redis", "--secret", "kc"),
+        *("--config-map", "company", "--config-map", "company"),
     )
 
     values = yaml.safe_load(outcome.out)

@@ -137,6 +137,15 @@ def test_every_mount_is_read_only_and_has_its_volume(chart, mode):
     assert "/run/secrets/hasura-kc-auth/introspection" in [it["mountPath"] for it in mounts]
 
 
+def test_a_secret_that_is_named_twice_is_mounted_once(chart):
+    rendered = chart.render(
+        LEAST, {"existingSecrets": ["both", "both"], "tls": {"existingSecret": "both"}}
+    )
+
+    paths = [it["mountPath"] for it in container(rendered)["volumeMounts"]]
+    assert paths == ["/etc/hasura-kc-auth", "/run/secrets/hasura-kc-auth/both"]
+
+
 # --- which image
 
 
