@@ -89,8 +89,8 @@ $(VENV)/.chart: $(VENV)/.test requirements/chart.txt
 	@touch $@
 
 # helm, kubeconform and controller-gen, in the versions and with the hashes of deploy/tools/go.sum.
-GO_WITH = PATH=$(abspath $(BIN)):$$PATH GOTOOLCHAIN=local GOFLAGS=-mod=readonly
-$(TOOLS)/.chart: $(VENV)/.chart $(wildcard deploy/tools/*)
+GO_WITH = PATH=$(abspath $(BIN)):$$PATH CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly
+$(TOOLS)/.chart: $(VENV)/.chart $(addprefix deploy/tools/,go.mod go.sum monitors.go kubernetes_schemas.py)
 	@echo "building helm and kubeconform (once, some two minutes)"
 	@mkdir -p $(TOOLS)/bin
 	@cd deploy/tools && $(GO_WITH) go build -ldflags="-s -w" -o $(abspath $(TOOLS))/bin/ tool
