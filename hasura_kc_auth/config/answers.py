@@ -140,7 +140,9 @@ class SessionSettings(Section):
     )
     max_age: Seconds | None = Field(300.0, description="Cap of Cache-Control; null leaves it out.")
 
-    @field_validator("variables", mode="before")
+    @field_validator(
+        "variables", mode="before", json_schema_input_type=dict[str, str | VariableSettings]
+    )
     @classmethod
     def _short_form(cls, variables: JsonValue) -> JsonValue:
         """Read `X-Hasura-Email: email` as `{claim: email}`."""

@@ -25,7 +25,7 @@ def _refuse_bool(port: object) -> object:
     return port
 
 
-Port = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=65535), BeforeValidator(_refuse_bool)]
 
 
 def _check_host(host: str) -> str:
