@@ -41,6 +41,7 @@ def environment(outcome: Outcome) -> dict[str, str]:
     "changes",
     [
         pytest.param({}, id="the least"),
+        pytest.param({"anonymous": None, "shared": None}, id="null is what is not there"),
         pytest.param(
             {
                 "session.variables": {"X-Hasura-P": {"value": '$(HOME) $$ <&> "ü" 0.5'}},
