@@ -2,10 +2,11 @@
 # hashed requirements, the package itself. They need Python 3.11 or newer and a package index.
 PYTHON ?= python3
 VENV ?= .venv
+TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,15 +32,15 @@ lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
 
-lint-deploy: ## compose.yaml and the workflows, by tools that need Go 1.25 or newer
-	go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 deploy/compose/compose.yaml >/dev/null
-	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+lint-deploy: $(VENV)/.chart ## compose.yaml and the workflows
+	@$(GO_WITH) go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2 deploy/compose/compose.yaml >/dev/null
+	@$(GO_WITH) go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp
+bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
@@ -55,6 +56,12 @@ docs-settings: $(VENV)/.main ## write the reference in docs/settings.md anew fro
 screenshots: $(VENV)/.docs ## docs/images/ anew, of a real Keycloak's console (Java, Maven, chromium-driver)
 	PYTHONPATH=tests/integration $(BIN)/python docs/tools/screenshots.py docs/images
 
+chart: $(TOOLS)/.chart ## the Helm chart: lint, render, check against the schemas of Kubernetes
+	HASURA_KC_AUTH_TEST_REQUIRE_HELM=1 $(BIN)/python -m pytest tests/deploy/helm $(ARGS)
+
+chart-schema: $(VENV)/.main ## write the chart's values.schema.json anew from the settings' types
+	$(BIN)/python deploy/tools/chart_schema.py > deploy/helm/hasura-kc-auth/values.schema.json
+
 wheel: $(VENV)/.main ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
@@ -66,13 +73,14 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
 	uv pip compile $(LOCK) pyproject.toml --all-extras --constraint requirements/main.txt --output-file requirements/image.txt
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
+	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
 	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt
 	uv pip compile $(LOCK) --group docs --constraint requirements/test.txt --output-file requirements/docs.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -99,4 +107,21 @@ $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 $(VENV)/.docs: $(VENV)/.test requirements/docs.txt
 	@echo "installing what builds the site"
 	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.chart: $(VENV)/.test requirements/chart.txt
+	@echo "installing Go and the schemas of Kubernetes"
+	@$(PIP) -r requirements/chart.txt
+	@touch $@
+
+# helm, kubeconform and controller-gen, in the versions and with the hashes of deploy/tools/go.sum.
+GO_WITH = PATH=$(abspath $(BIN)):$$PATH CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly
+$(TOOLS)/.chart: $(VENV)/.chart $(addprefix deploy/tools/,go.mod go.sum monitors.go kubernetes_schemas.py)
+	@echo "building helm and kubeconform (once, some two minutes)"
+	@mkdir -p $(TOOLS)/bin
+	@cd deploy/tools && $(GO_WITH) go build -ldflags="-s -w" -o $(abspath $(TOOLS))/bin/ tool
+	@cd deploy/tools && $(GO_WITH) $(abspath $(TOOLS))/bin/controller-gen crd \
+		paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1 \
+		output:crd:dir=$(abspath $(TOOLS))/crds
+	@$(BIN)/python deploy/tools/kubernetes_schemas.py $(TOOLS)/schemas $(TOOLS)/crds
 	@touch $@

@@ -1,4 +1,4 @@
-"""The use case: a request in, a session out. The order of the whole decision is read here."""
+"""The use case: headers in, a session out. The order of the whole decision is read here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf
 
 from hasura_kc_auth.core.introspection import introspected, is_lightweight
 from hasura_kc_auth.core.policy import IssuerPolicy, Policy
-from hasura_kc_auth.core.request import Request
+from hasura_kc_auth.core.request import Headers, Request, read_request
 from hasura_kc_auth.core.rules import INTROSPECTION_RULES, Case, admit, judge, open_case
 from hasura_kc_auth.core.session import Session, anonymous_session, session_of
 from hasura_kc_auth.core.token import (
@@ -17,7 +17,27 @@ from hasura_kc_auth.core.token import (
     parse,
     verify_signature,
 )
-from hasura_kc_auth.ports import Clock, FindsKeys, Introspects
+from hasura_kc_auth.ports import Authenticates, Clock, FindsKeys, Introspects, Recalls
+
+
+class HeaderAuthenticator:
+    """From a client's headers to its session: what is asked is read, then recalled or decided.
+
+    `max_token`: bytes a token may have.
+    """
+
+    def __init__(
+        self, org_header: str, max_token: int, recalls: Recalls, decides: Authenticates
+    ) -> None:
+        self._org_header = org_header
+        self._max_token = max_token
+        self._recalls = recalls
+        self._decides = decides
+
+    async def authenticate(self, headers: Headers) -> Session:
+        """Return the session that a client with these headers gets. Raises Denied."""
+        question = read_request(headers, self._org_header, self._max_token)
+        return self._recalls.recall(question) or await self._decides.authenticate(question)
 
 
 @dataclass(frozen=True, slots=True)

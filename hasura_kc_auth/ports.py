@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from hasura_kc_auth.core.keys import VerificationKey
-from hasura_kc_auth.core.request import Request
+from hasura_kc_auth.core.request import Headers, Request
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.core.strict_json import Json
 
@@ -46,6 +46,12 @@ class Introspects(Protocol):
 class Authenticates(Protocol):
     async def authenticate(self, request: Request) -> Session:
         """Return the session this request gets. Raises Denied."""
+        ...
+
+
+class AuthenticatesHeaders(Protocol):
+    async def authenticate(self, headers: Headers) -> Session:
+        """Return the session that a client with these headers gets. Raises Denied."""
         ...
 
 

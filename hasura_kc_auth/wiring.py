@@ -16,10 +16,11 @@ from collections.abc import Callable
 from io import RawIOBase
 
 from aiohttp import http_parser
+from multidict import istr
 from yarl import URL
 
 from hasura_kc_auth import __version__
-from hasura_kc_auth.authenticator import Authenticator, Completion
+from hasura_kc_auth.authenticator import Authenticator, Completion, HeaderAuthenticator
 from hasura_kc_auth.config.issuers import IntrospectionSettings, IssuerSettings
 from hasura_kc_auth.config.listeners import TlsSettings
 from hasura_kc_auth.config.policy import policy_of
@@ -30,7 +31,13 @@ from hasura_kc_auth.keycloak.introspection import (
     IntrospectionClient,
     introspection_url,
 )
-from hasura_kc_auth.keycloak.jwks import IssuerKeys, KeySource, KeyTimes, RealmKeys
+from hasura_kc_auth.keycloak.jwks import (
+    IssuerKeys,
+    KeySource,
+    KeyTimes,
+    RealmKeys,
+    fetch_key_set,
+)
 from hasura_kc_auth.ports import Clocks
 from hasura_kc_auth.stores.decisions import Decisions
 from hasura_kc_auth.stores.introspections import (
@@ -39,9 +46,11 @@ from hasura_kc_auth.stores.introspections import (
     Store,
     shared_store,
 )
+from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from hasura_kc_auth.telemetry.observer import DecisionObserver
+from hasura_kc_auth.telemetry.tracing import NO_TRACING, Tracing
 from hasura_kc_auth.web.ops import Management
 from hasura_kc_auth.web.server import GuardedServer, listen
 from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
@@ -69,16 +78,21 @@ class Service:
     """The running service. `output`: an unbuffered stream for its log lines."""
 
     def __init__(
-        self, settings: Settings, output: RawIOBase, clocks: Clocks = SYSTEM_CLOCKS
+        self,
+        settings: Settings,
+        output: RawIOBase,
+        clocks: Clocks = SYSTEM_CLOCKS,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self._settings = settings
+        self._tracing = tracing
         self._monotonic = clocks.monotonic
         self._writer = LineWriter(output)
         self.log = open_log(
             self._writer, settings.log.level, settings.log.format, colours=output.isatty()
         )
         self.keys = RealmKeys({it.issuer: self._issuer_keys(it) for it in settings.issuers})
-        self.completers = Completers(settings, clocks, self._report_introspection)
+        self.completers = Completers(settings, clocks, self._report_introspection, tracing)
         self.authenticator = Authenticator(
             policy_of(settings), self.keys, clocks.wall, self.completers.completions
         )
@@ -89,8 +103,17 @@ class Service:
         denials = DenialLog(
             self.log, lambda sum_up: asyncio.get_running_loop().call_later(1, sum_up)
         )
-        observer = DecisionObserver(self.counts, denials, self.log)
-        self._webhook = Webhook(_limits(settings), self.decisions, self.decisions, observer, clocks)
+        self.denials = RecentDenials(clocks.wall)
+        observer = DecisionObserver(self.counts, self.denials, denials, self.log)
+        authenticator = HeaderAuthenticator(
+            istr(settings.org_header),
+            settings.webhook.max_token,
+            tracing.recalls(self.decisions),
+            self.decisions,
+        )
+        self._webhook = Webhook(
+            _limits(settings), tracing.decisions(authenticator), observer, clocks
+        )
         self._stopping = False
 
     async def start(self) -> None:
@@ -101,7 +124,7 @@ class Service:
         await self.completers.start()
         await self._start_management()
         self._server = GuardedServer(
-            self._webhook.handle,
+            self._tracing.calls(self._webhook.handle),
             self._webhook.refuse_malformed,
             read_timeout=settings.webhook.read_timeout,
         )
@@ -132,7 +155,7 @@ class Service:
                 self.completers,
             )
         )
-        management = Management(self.keys.issuers, registry, lambda: self._stopping)
+        management = Management(self.keys.issuers, registry, self.denials, lambda: self._stopping)
         self._management_server = GuardedServer(
             management.handle, management.refuse, read_timeout=self._settings.webhook.read_timeout
         )
@@ -160,6 +183,7 @@ class Service:
         await self._server.part(min(drain, _PARTING_SECONDS), self._monotonic)
         await self._stop_management()
         await self._stop_asking()
+        await self._tracing.stop()
         self.log.info("stopped")
         self._writer.close()
 
@@ -185,6 +209,7 @@ class Service:
             monotonic=self._monotonic,
             random=random.random,
             report=self._report_fetch,
+            fetch=self._tracing.questions("key fetch", settings.issuer, fetch_key_set),
         )
 
     def _report_fetch(self, issuer: str, result: FetchResult, detail: str) -> None:
@@ -201,7 +226,11 @@ class Completers:
     """What asks Keycloak about lightweight tokens, for the issuers that are set so."""
 
     def __init__(
-        self, settings: Settings, clocks: Clocks, report: Callable[[str, str], None]
+        self,
+        settings: Settings,
+        clocks: Clocks,
+        report: Callable[[str, str], None],
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self._clients: dict[str, Introspection] = {}
         self._answers: list[Introspections] = []
@@ -214,7 +243,8 @@ class Completers:
             client = Introspection(
                 introspection_client(issuer, how, settings), clocks.monotonic, report
             )
-            answers = Introspections(client, self._store, clocks, ttl=how.ttl, secret=how.secret)
+            ask = tracing.questions("introspection", issuer.issuer, client.introspect)
+            answers = Introspections(ask, self._store, clocks, ttl=how.ttl, secret=how.secret)
             self._clients[issuer.issuer] = client
             self._answers.append(answers)
             self.completions[issuer.issuer] = Completion(answers, always=how.when == "always")
@@ -310,8 +340,6 @@ def _limits(settings: Settings) -> WebhookLimits:
     webhook = settings.webhook
     return WebhookLimits(
         path=webhook.path,
-        org_header=settings.org_header,
-        max_token=webhook.max_token,
         max_body=webhook.max_body,
         read_timeout=webhook.read_timeout,
     )

@@ -29,6 +29,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.devtools.issuer import DevIssuer
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND
 from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.telemetry.tracing import NO_TRACING, Tracing
 from hasura_kc_auth.wiring import Service
 from tests.made_tokens import NOW
 
@@ -216,9 +217,15 @@ async def start_service(
     """
     started: list[RunningService] = []
 
-    async def start(*issuers: str, settings: Settings | None = None, **changes: Any) -> Any:
+    async def start(
+        *issuers: str,
+        settings: Settings | None = None,
+        tracing: Tracing = NO_TRACING,
+        **changes: Any,
+    ) -> Any:
         output = Output()
-        service = Service(settings or settings_for(*issuers, **changes), output, clock.clocks)
+        settings = settings or settings_for(*issuers, **changes)
+        service = Service(settings, output, clock.clocks, tracing)
         await service.start()
         running = RunningService(service, output, http)
         started.append(running)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import runpy
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,14 +24,17 @@ from hasura_kc_auth.config.answers import VariableSettings
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.rendering import render
+from hasura_kc_auth.core.rules import ORDER
+from hasura_kc_auth.telemetry.denials import Denial
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from tests.config.settings_at_hand import LEAST, leaves, loaded, problems_of
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-SECURITY, OPERATIONS, KEYCLOAK, SETTINGS = (
-    DOCS / f"{name}.md" for name in ("security", "operations", "keycloak", "settings")
+SECURITY, OPERATIONS, KEYCLOAK, VERSUS, DENIALS, SETTINGS = (
+    DOCS / f"{name}.md"
+    for name in ("security", "operations", "keycloak", "versus-jwt-mode", "denials", "settings")
 )
 MANUAL = [README, *sorted(DOCS.glob("*.md"))]
 PAGES = [*MANUAL, *sorted(it for it in ROOT.glob("*.md") if it != README)]
@@ -117,12 +122,12 @@ SHOWN = [it for it in map(yaml.safe_load, _YAML.findall(text_of(HASURA))) if "ta
 
 @pytest.mark.parametrize("shown", [pytest.param(it, id=it["table"]["name"]) for it in SHOWN])
 def test_the_permissions_of_the_manual_are_those_that_are_run(shown):
-    table = shown.pop("table")
-    run = yaml.safe_load((TABLES / f"public_{table['name']}.yaml").read_text("utf-8"))
+    run = yaml.safe_load((TABLES / f"public_{shown['table']['name']}.yaml").read_text("utf-8"))
+    kinds = shown.keys() - {"table"}
 
-    assert run["table"] == table
-    assert [it for kind in shown for it in shown[kind] if it not in run[kind]] == []
-    assert shown
+    assert run["table"] == shown["table"]
+    assert [it for kind in kinds for it in shown[kind] if it not in run[kind]] == []
+    assert kinds
 
 
 def test_the_lists_of_the_manual_are_what_is_answered():
@@ -156,6 +161,30 @@ def test_every_number_in_the_threat_model_leads_to_its_promise():
     assert [it for it in named if it not in _promised().items()] == []
 
 
+# --- docs/versus-jwt-mode.md
+
+TRIED = "tests/integration/test_jwt_mode.py"
+COMPARED = [row for row in rows_of(text_of(VERSUS)) if len(row) == 4]
+
+
+@pytest.mark.parametrize("row", [pytest.param(it, id=it[0]) for it in COMPARED])
+def test_every_comparison_is_tried_by_tests_that_exist(row):
+    *_, tried_by = row
+    named = re.findall(r"`(test_\w+)`", tried_by)
+
+    assert [it for it in named if it not in names_in(TRIED)] == []
+    assert tried_by == ", ".join(f"`{it}`" for it in named) != ""
+
+
+def test_every_test_of_jwt_mode_is_told_about():
+    named = re.findall(r"`(test_\w+)`", " ".join(row[3] for row in COMPARED))
+
+    assert sorted(named) == sorted(names_in(TRIED))
+    assert {"`tests/hasura_jwt_mode.py`", f"`{TRIED}`"} <= set(
+        re.findall(r"`tests/[^`]+`", text_of(VERSUS))
+    )
+
+
 # --- the codes
 
 
@@ -167,6 +196,37 @@ def test_the_table_of_codes_is_what_explain_says():
     ]
 
     assert rows == [(code.value, ADVICE[code]) for code in Code]
+
+
+def sections_of(page: Path, level: str) -> dict[str, str]:
+    """Return the text of each section of this level, by its heading."""
+    found = re.findall(rf"^{level} (.+)\n\n((?:(?!#).*\n?)*)", text_of(page), re.MULTILINE)
+    return {heading.strip("`"): text for heading, text in found}
+
+
+def test_the_page_of_denials_has_each_code_in_its_order():
+    assert list(sections_of(DENIALS, "###")) == [code.value for code in Code]
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_code_has_its_rule_its_cause_and_its_cure_there(code):
+    must = "; ".join(fact.must for fact in ORDER if fact.code is code)
+    rule = [("Must hold:", f"{must}.")] if must else []  # a mistake of ours breaks no rule
+    found = re.findall(r"^\*\*(.+?)\*\* (.+)$", sections_of(DENIALS, "###")[code], re.MULTILINE)
+    ((_, cause),) = (it for it in found if it[0] == "Cause.")
+    screen = [it for it in found if it[0] == "In Keycloak."]
+
+    assert found == [*rule, ("Cause.", cause), ("Cure.", ADVICE[code]), *screen]
+    assert len(cause.split()) > 5
+    assert cause.startswith("503. ") == code.undecided
+
+
+def test_the_example_of_a_denial_is_one():
+    (example,) = re.findall(r"^```json\n(.+?)^```$", text_of(DENIALS), re.MULTILINE | re.DOTALL)
+    ((denial,),) = json.loads(example).values()
+
+    assert tuple(denial) == Denial._fields
+    assert denial["code"] in set(Code)
 
 
 @each_manual_page
@@ -298,6 +358,22 @@ def _named_settings(page: Path) -> list[str]:
 
 def test_settings_are_found_in_the_pages():
     assert "webhook.max_token" in _named_settings(SECURITY)
+
+
+# --- what forges and the site must read alike
+
+
+@each_page
+def test_a_list_begins_after_a_blank_line(page):
+    """Forges take one that does not for a list; the site takes it for a part of the paragraph."""
+    lines = ["", *prose_of(page).splitlines()]
+    begun = re.compile(r" *([-*]|\d+\.) ")
+
+    assert [
+        line
+        for before, line in pairwise(lines)
+        if begun.match(line) and before.strip() and not begun.match(before) and before[0] != " "
+    ] == []
 
 
 # --- links

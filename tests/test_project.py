@@ -77,14 +77,8 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_fits():
 
 
 def test_there_are_pinned_requirements_for_each_purpose():
-    assert [file.stem for file in PINNED_FILES] == [
-        "build",
-        "docs",
-        "image",
-        "lint",
-        "main",
-        "test",
-    ]
+    names = ["build", "chart", "docs", "image", "lint", "main", "test"]
+    assert [file.stem for file in PINNED_FILES] == names
 
 
 @pytest.mark.parametrize("file", [pytest.param(it, id=it.name) for it in PINNED_FILES])

@@ -25,16 +25,7 @@ OUTSIDE = {
 """Pages of the repository that are pages of the site as well, under these names."""
 
 # Written on other branches. Once they are all here this and `on_config` go.
-AWAITED = frozenset(
-    {
-        "denials.md",
-        "kubernetes.md",
-        "orgs-file.md",
-        "provisioning.md",
-        "runbook.md",
-        "versus-jwt-mode.md",
-    }
-)
+AWAITED = frozenset({"orgs-file.md", "provisioning.md"})
 
 _ORIGINS = {page: path for path, page in OUTSIDE.items()}
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^()\s#]+)")

@@ -62,10 +62,7 @@ async def _look_at(
     source = key_source(issuer)
     async with client_session(source.tls) as session:
         try:
-            async with asyncio.timeout(settings.keys.timeout):
-                keys = await fetch_key_set(session, source)
-        except TimeoutError:
-            return IssuerReport(issuer.issuer, FetchResult.TIMEOUT, "no answer within keys.timeout")
+            keys = await fetch_key_set(session, source, settings.keys.timeout)
         except FetchFailed as failure:
             text = f"{failure.detail} ({failure.result})"
             return IssuerReport(issuer.issuer, failure.result, text)

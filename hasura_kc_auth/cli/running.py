@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -56,11 +56,16 @@ def read_or_exit(
     try:
         return read(config, os.environ)  # noqa: TID251 - handed on: config.sources reads it
     except ConfigurationError as error:
-        if as_json:
-            typer.echo(json.dumps({"problems": error.problems}))
-        for problem in () if as_json else error.problems:
-            typer.echo(f"configuration: {problem}", err=True)
-        raise typer.Exit(Exit.USAGE) from None
+        refuse(error.problems, as_json=as_json)
+
+
+def refuse(problems: list[str], *, as_json: bool = False) -> NoReturn:
+    """Print what is wrong with the settings, and exit 2."""
+    if as_json:
+        typer.echo(json.dumps({"problems": problems}))
+    for problem in () if as_json else problems:
+        typer.echo(f"configuration: {problem}", err=True)
+    raise typer.Exit(Exit.USAGE)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

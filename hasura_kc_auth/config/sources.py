@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, NoReturn, Union, get_args, get_origin
+from typing import Any, NamedTuple, NoReturn, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,6 +25,7 @@ from hasura_kc_auth.core.strict_json import decode_value
 # Two underscores: for a Service of our name Kubernetes injects HASURA_KC_AUTH_PORT and the like.
 PREFIX = "HASURA_KC_AUTH__"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_MANAGEMENT = f"{PREFIX}MANAGEMENT".split("__")
 
 Tree = dict[str, Any]
 
@@ -37,16 +38,19 @@ class ConfigurationError(Exception):
         self.problems = problems
 
 
+class _Written(NamedTuple):
+    """What file and variables say; which variable each setting came from; what is wrong."""
+
+    tree: Tree
+    origins: dict[str, str]
+    problems: list[str]
+
+
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read the settings; variables win over the file. Raises ConfigurationError."""
-    problems: list[str] = []
-    tree, origins = _gather(file, environment, problems)
+    tree, origins, problems = _gather(file, environment)
     try:
-        insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
-    except ValidationError:
-        insecure = False  # and said below, by its name
-    try:
-        settings = Settings.model_validate(tree, context={INSECURE_TRANSPORT: insecure})
+        settings = _validate(tree)
     except ValidationError as error:
         raise ConfigurationError(problems + list(_sentences(error, origins))) from None
     if problems:
@@ -64,13 +68,12 @@ def load_management(file: Path | None, environment: Mapping[str, str]) -> Manage
     Nothing else is looked at: a running service has judged its settings when it started, and who
     asks after its health may not be allowed to read its secrets.
     """
-    problems: list[str] = []
     ours = {
         name: value
         for name, value in environment.items()
         if name == CONFIG_VARIABLE or name.split("__")[:2] == _MANAGEMENT
     }
-    tree, origins = _gather(file, ours, problems)
+    tree, origins, problems = _gather(file, ours)
     try:
         found = _ManagementAlone.model_validate(tree).management
     except ValidationError as error:
@@ -80,17 +83,36 @@ def load_management(file: Path | None, environment: Mapping[str, str]) -> Manage
     return found
 
 
-_MANAGEMENT = f"{PREFIX}MANAGEMENT".split("__")
+def as_written(file: Path | None, environment: Mapping[str, str]) -> Tree:
+    """Return the settings that are written, by name, as YAML has them. Raises ConfigurationError.
+
+    They are checked as by `load`, but for files that they name: those are where the service runs.
+    """
+    tree, origins, problems = _gather(file, environment)
+    try:
+        _validate(tree)
+    except ValidationError as error:
+        problems += _sentences(error, origins, but=_NO_FILE)
+    if problems:
+        raise ConfigurationError(problems)
+    return tree
 
 
-def _gather(
-    file: Path | None, environment: Mapping[str, str], problems: list[str]
-) -> tuple[Tree, dict[str, str]]:
-    """Return the settings as written, and which variable each dotted one came from."""
+def _gather(file: Path | None, environment: Mapping[str, str]) -> _Written:
+    problems: list[str] = []
     if file is None and (name := environment.get(CONFIG_VARIABLE)):
         file = Path(name)
     tree = {} if file is None else _read_file(file, problems)
-    return tree, _merge_environment(tree, environment, problems)
+    origins = _merge_environment(tree, environment, problems)
+    return _Written(tree, origins, problems)
+
+
+def _validate(tree: Tree) -> Settings:
+    try:
+        insecure = TypeAdapter(bool).validate_python(tree.get(INSECURE_TRANSPORT, False))
+    except ValidationError:
+        insecure = False  # and said below, by its name
+    return Settings.model_validate(tree, context={INSECURE_TRANSPORT: insecure})
 
 
 class NotReadable(Exception):
@@ -233,7 +255,10 @@ def _write(tree: Tree, steps: list[str], value: Any) -> None:  # noqa: ANN401
     tree[steps[-1]] = value
 
 
-def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+def _sentences(
+    error: ValidationError, origins: Mapping[str, str], but: str | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each error, but for those of one type."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     for problem in problems:
         location = problem["loc"]
@@ -241,15 +266,18 @@ def _sentences(error: ValidationError, origins: Mapping[str, str]) -> Iterator[s
             it["loc"] != location and it["loc"][: len(location)] == location for it in problems
         ):
             continue  # a list is called too short as well where one of its items is not right
+        if problem["type"] == but:
+            continue
         setting = ".".join(map(str, location))
         variable = origins.get(setting)
         message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         yield f"{setting or 'settings'}: {message}" + (f" (from {variable})" if variable else "")
 
 
+_NO_FILE = "path_not_file"
 _PLAIN = {
     "missing": "is required",
     "extra_forbidden": "is no setting",
     "too_short": "must not be empty",
-    "path_not_file": "is no readable file",
+    _NO_FILE: "is no readable file",
 }

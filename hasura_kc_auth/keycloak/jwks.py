@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -54,22 +54,32 @@ Report = Callable[[str, FetchResult, str], None]
 """(issuer, result, constant sentence): told of every attempt."""
 
 
-async def fetch_key_set(session: aiohttp.ClientSession, source: KeySource) -> KeySet:
-    """Ask for one issuer's keys. Raises FetchFailed."""
+FetchKeySet = Callable[[aiohttp.ClientSession, KeySource, float], Awaitable[KeySet]]
+
+
+async def fetch_key_set(session: aiohttp.ClientSession, source: KeySource, within: float) -> KeySet:
+    """Ask for one issuer's keys, for so many seconds at most. Raises FetchFailed."""
     try:
-        jwks_uri = source.jwks_uri
-        if jwks_uri is None:
-            document = await fetch_json(session, discovery_url(source.issuer))
-            jwks_uri = read_jwks_uri(document, source.issuer)
-        return import_key_set(await fetch_json(session, jwks_uri), source.algorithms)
+        async with asyncio.timeout(within):
+            return await _ask_for_key_set(session, source)
+    except TimeoutError as error:
+        raise FetchFailed(FetchResult.TIMEOUT, "no answer within keys.timeout") from error
     except (DiscoveryMismatch, UnusableKeySet) as error:
         raise FetchFailed(FetchResult.INVALID, str(error)) from error
+
+
+async def _ask_for_key_set(session: aiohttp.ClientSession, source: KeySource) -> KeySet:
+    jwks_uri = source.jwks_uri
+    if jwks_uri is None:
+        document = await fetch_json(session, discovery_url(source.issuer))
+        jwks_uri = read_jwks_uri(document, source.issuer)
+    return import_key_set(await fetch_json(session, jwks_uri), source.algorithms)
 
 
 class IssuerKeys:
     """The keys of one issuer: look-ups, and the task that keeps them fresh."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it needs of the world is handed in
         self,
         source: KeySource,
         times: KeyTimes,
@@ -77,12 +87,14 @@ class IssuerKeys:
         monotonic: Clock,
         random: Callable[[], float],
         report: Report,
+        fetch: FetchKeySet = fetch_key_set,
     ) -> None:
         self._source = source
         self._times = times
         self._monotonic = monotonic
         self._random = random
         self._report = report
+        self._fetch = fetch
         self._keys: KeySet = {}
         self._fetched_at: float | None = None
         self._next_attempt = self._refresh_at = monotonic()
@@ -167,10 +179,7 @@ class IssuerKeys:
     async def _attempt(self) -> tuple[FetchResult, str]:
         assert self._session is not None  # noqa: S101 - `start` has opened it
         try:
-            async with asyncio.timeout(self._times.timeout):
-                self._keys = await fetch_key_set(self._session, self._source)
-        except TimeoutError:
-            return FetchResult.TIMEOUT, "no answer within keys.timeout"
+            self._keys = await self._fetch(self._session, self._source, self._times.timeout)
         except FetchFailed as failure:
             return failure.result, failure.detail
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper must live on

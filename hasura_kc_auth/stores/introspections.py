@@ -44,10 +44,8 @@ class Store(Protocol):
     async def close(self) -> Any: ...  # noqa: ANN401
 
 
-class AsksKeycloak(Protocol):
-    async def introspect(self, token: str) -> Mapping[str, Json]:
-        """Return Keycloak's answer about a token. Raises Denied `introspection_unavailable`."""
-        ...
+AsksKeycloak = Callable[[str], Awaitable[Mapping[str, Json]]]
+"""Returns Keycloak's answer about a token. Raises Denied `introspection_unavailable`."""
 
 
 class BoundedMemoryCache(SimpleMemoryCache):  # type: ignore[misc]
@@ -146,7 +144,7 @@ class Introspections:
         return await asyncio.shield(asking)
 
     async def _ask_and_remember(self, key: str, token: str) -> _Entry:
-        answer = await self._ask.introspect(token)
+        answer = await self._ask(token)
         entry = _Entry(answer, self._until(answer))
         writing = asyncio.create_task(self._remember(key, entry))
         self._writing.add(writing)

@@ -122,7 +122,7 @@ def _renderer(log_format: LogFormat, *, colours: bool) -> structlog.typing.Proce
     return structlog.dev.ConsoleRenderer(colors=colours)
 
 
-_LIBRARIES = ("aiohttp", "asyncio")
+_LIBRARIES = ("aiohttp", "asyncio", "opentelemetry")
 
 
 class _LibraryHandler(logging.Handler):

@@ -149,7 +149,9 @@ class ServiceCollector(Collector):
         )
         for issuer, count in self._decisions.allowed.copy().items():
             family.add_metric(["allow", "ok", issuer or NO_ISSUER], count)
-        for (code, issuer), count in self._decisions.refused.copy().items():
+        # There from the start, since Prometheus sees no increase in a series that begins at one.
+        refused = {(Code.INTERNAL_ERROR, None): 0, **self._decisions.refused}
+        for (code, issuer), count in refused.items():
             family.add_metric([_outcome(code), code.value, issuer or NO_ISSUER], count)
         return family
 

@@ -1,4 +1,4 @@
-"""Takes note of each decision: one call, and the count, the duration and the log line agree."""
+"""Takes note of each decision: one call, and the metric, the log and `/denials` agree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import structlog
 
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.session import Session
+from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog
 from hasura_kc_auth.telemetry.metrics import DecisionCounts
 
@@ -14,9 +15,14 @@ class DecisionObserver:
     """Counts and logs decisions. Allowed ones are counted only: theirs is the fast path."""
 
     def __init__(
-        self, counts: DecisionCounts, denials: DenialLog, log: structlog.BoundLogger
+        self,
+        counts: DecisionCounts,
+        recent: RecentDenials,
+        denials: DenialLog,
+        log: structlog.BoundLogger,
     ) -> None:
         self._counts = counts
+        self._recent = recent
         self._denials = denials
         self._log = log
 
@@ -33,6 +39,7 @@ class DecisionObserver:
     def refused(self, denied: Denied, request_id: str | None, seconds: float) -> None:
         """Note a request that got no session, after so many seconds."""
         self._counts.refuse(denied.code, denied.issuer, seconds)
+        self._recent.note(denied, request_id)
         self._denials.denied(
             denied.code.value,
             issuer=denied.issuer,

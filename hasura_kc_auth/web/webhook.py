@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aiohttp import StreamReader, hdrs, web
-from multidict import CIMultiDict, istr
+from multidict import CIMultiDict
 
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.request import Headers, headers_in_body, read_request
-from hasura_kc_auth.core.session import Session
-from hasura_kc_auth.ports import Authenticates, Clocks, Recalls
+from hasura_kc_auth.core.request import Headers, headers_in_body
+from hasura_kc_auth.ports import AuthenticatesHeaders, Clocks
 from hasura_kc_auth.telemetry.observer import DecisionObserver
 from hasura_kc_auth.web.server import close_after_transfer_encoding
 
@@ -30,11 +29,9 @@ _BODIES = {code: b'{"code":"%b"}' % code.value.encode("ascii") for code in Code}
 
 @dataclass(frozen=True, slots=True)
 class WebhookLimits:
-    """`max_token` and `max_body` in bytes, `read_timeout` in seconds."""
+    """`max_body` in bytes, `read_timeout` in seconds."""
 
     path: str
-    org_header: str
-    max_token: int
     max_body: int
     read_timeout: float
 
@@ -45,15 +42,12 @@ class Webhook:
     def __init__(
         self,
         limits: WebhookLimits,
-        recalls: Recalls,
-        decides: Authenticates,
+        authenticates: AuthenticatesHeaders,
         observer: DecisionObserver,
         clocks: Clocks,
     ) -> None:
         self._limits = limits
-        self._org_header = istr(limits.org_header)
-        self._recalls = recalls
-        self._decides = decides
+        self._authenticates = authenticates
         self._observer = observer
         self._wall_clock, self._monotonic = clocks
 
@@ -76,7 +70,7 @@ class Webhook:
         try:
             if request.method == "POST":
                 headers = CIMultiDict(headers_in_body(await self._body(request)))
-            session = await self._session(headers)
+            session = await self._authenticates.authenticate(headers)
             answer = _answer(200, session.body(self._wall_clock()))
             observer.allowed(session, self._monotonic() - began)
             return answer  # noqa: TRY300 - a mistake in writing it must be caught as well
@@ -86,10 +80,6 @@ class Webhook:
             return self._refuse(observer.failed(error), headers, began)
         finally:
             observer.ended()
-
-    async def _session(self, headers: Headers) -> Session:
-        question = read_request(headers, self._org_header, self._limits.max_token)
-        return self._recalls.recall(question) or await self._decides.authenticate(question)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read the whole body, within bounds. Raises Denied `malformed_request`."""

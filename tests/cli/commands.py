@@ -27,7 +27,7 @@ LONG = 20.0
 
 # What makes the tools believe in a terminal that is none, and settings of whoever runs the tests.
 _DISTURBING = re.compile(
-    r"HASURA_KC_AUTH_.*|FORCE_COLOR|PY_COLORS|CLICOLOR.*|GITHUB_ACTIONS|COLUMNS"
+    r"HASURA_KC_AUTH_.*|OTEL_.*|FORCE_COLOR|PY_COLORS|CLICOLOR.*|GITHUB_ACTIONS|COLUMNS"
 )
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": ("refused", "standard input", "--org", "--role", "--json", "never from the"),
     "healthcheck": ("ready", "--live", "--config"),
     "version": ("version", "Python", "--json"),
+    "helm-values": ("Hasura's own Helm chart", "--secret", "--extra-container", "--image"),
     "test": ("FILE", "no Keycloak needed", "throw-away", "--config", "--json"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import http.client
 import importlib
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -24,6 +25,8 @@ from hasura_kc_auth.cli import running
 from hasura_kc_auth.cli.running import Exit, Signals
 from hasura_kc_auth.devtools.issuer import Fault
 from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.telemetry.spans import Spans
+from hasura_kc_auth.telemetry.tracing import NO_TRACING
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS, Service
 from tests.cli.commands import (
     LONG,
@@ -41,15 +44,19 @@ from tests.cli.commands import (
     until,
 )
 from tests.cli.realm import Realm
+from tests.telemetry.collector import collecting
 
 SERVE = importlib.import_module("hasura_kc_auth.cli.serve")
 _LOOPBACK = {"webhook": {"port": 0, "drain": "200ms"}, "management": {"port": 0}}
 
 
 @contextmanager
-def serving(config: Callable[..., str], **changes: Any) -> Iterator[tuple[Process, Served]]:
+def serving(
+    config: Callable[..., str], variables: Mapping[str, str] | None = None, **changes: Any
+) -> Iterator[tuple[Process, Served]]:
     """Run `serve` on free ports, told by its own first line; ready when this returns."""
-    with Process("serve", "--config", config(**{**_LOOPBACK, **changes})) as process:
+    file = config(**{**_LOOPBACK, **changes})
+    with Process("serve", "--config", file, variables=variables) as process:
         started = process.wait_for_output(
             r'"webhook": "http://127\.0\.0\.1:(\d+)/", "management": "http://127\.0\.0\.1:(\d+)"'
         )
@@ -285,6 +292,10 @@ def _dropped_lines(served: Served) -> float:
 
 # --- it ends
 
+CLIENTS = 32
+GRACE = 5
+"""Seconds: what the manual gives a pod to end in, beside `webhook.drain`."""
+
 
 class Client(Thread):
     """Asks and asks on one connection, until it is told to go, as a load balancer's would."""
@@ -312,23 +323,23 @@ class Client(Thread):
 
 
 def test_sigterm_under_load_fails_no_request(realm, config):
-    webhook = {"port": 0, "drain": "2s"}
-    with serving(config, webhook=webhook) as (process, served):
-        clients = [Client(served.webhook, realm.token()) for _ in range(6)]
+    drain = 2
+    with serving(config, webhook={"port": 0, "drain": f"{drain}s"}) as (process, served):
+        clients = [Client(served.webhook, realm.token()) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
-        until(lambda: all(len(client.statuses) > 20 for client in clients))
+        until(lambda: all(len(client.statuses) > 5 for client in clients))
         process.signal(signal.SIGTERM)
         until(lambda: served.ready() == 503)
         draining = ask(served.management, "/readyz")
         late = [ask(served.webhook, "/", bearer(realm.token())).status for _ in range(5)]
-        found = process.end()
+        found = process.end(within=drain + GRACE)
         for client in clients:
             client.join(LONG)
 
     assert draining.body["status"] == "stopping"
     assert late == [200] * 5  # while the load balancers have not seen it yet
-    assert [client.failures for client in clients] == [[]] * 6
+    assert [client.failures for client in clients] == [[]] * CLIENTS
     assert all(client.told_to_go for client in clients)
     assert {status for client in clients for status in client.statuses} == {200}
     assert (found.code, found.err) == (0, "")
@@ -427,6 +438,73 @@ def test_the_healthcheck_of_a_service_that_is_up(config):
         assert invoke("healthcheck", "--config", file, "--live").code == 0
 
 
+# --- it is traced
+
+
+def test_spans_are_sent_before_it_ends(realm, config):
+    with collecting() as collector:
+        variables = collector.variables
+        with serving(config, variables) as (process, served):
+            assert granted(served, realm.token())
+            process.signal(signal.SIGTERM)
+            found = process.end()
+
+    assert (found.code, found.err) == (0, "")
+    assert sorted(collector.spans) == ["decision", "key fetch"]
+
+
+def test_a_collector_that_never_answers_does_not_hold_up_the_end(realm, config):
+    with collecting(silent=True) as collector:
+        variables = {**collector.variables, "OTEL_BSP_SCHEDULE_DELAY": "10"}
+        with serving(config, variables) as (process, served):
+            assert granted(served, realm.token())
+            until(collector.asked.is_set)
+            process.signal(signal.SIGTERM)
+            found = process.end(within=10.0)
+
+    assert (found.code, found.err) == (0, "")
+
+
+def test_a_collector_that_is_down_is_in_the_log_and_harms_nobody(realm, config):
+    variables = {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_ports()[0]}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        "OTEL_BSP_SCHEDULE_DELAY": "10",
+    }
+    with serving(config, variables) as (process, served):
+        assert granted(served, realm.token())
+        process.wait_for_output('"library", .*"logger": "opentelemetry|"logger": "opentelemetry')
+        process.signal(signal.SIGTERM)
+        found = process.end(within=10.0)
+
+    assert (found.code, found.err) == (0, "")
+    assert realm.token()[:20] not in found.out
+
+
+def test_tracing_that_there_is_not_stops_the_start(config):
+    wrong = {"OTEL_TRACES_EXPORTER": "zipkin", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    found = invoke("serve", "--config", config(**_LOOPBACK), variables=wrong)
+
+    assert found.code == 2
+    assert found.err.splitlines() == [
+        "configuration: OTEL_TRACES_EXPORTER: must be otlp or none",
+        "configuration: OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf",
+    ]
+
+
+def test_tracing_without_its_extra_stops_the_start(monkeypatch, config):
+    monkeypatch.setitem(sys.modules, "hasura_kc_auth.telemetry.spans", None)
+    found = invoke(
+        "serve", "--config", config(**_LOOPBACK), variables={"OTEL_TRACES_EXPORTER": "otlp"}
+    )
+
+    assert found.code == 2
+    assert found.err == (
+        "configuration: OTEL_TRACES_EXPORTER: needs the extra: hasura-kc-auth[otel]\n"
+    )
+
+
 # --- in this process
 
 
@@ -457,6 +535,13 @@ def test_it_drains_for_an_orchestrator_and_not_for_a_person(monkeypatch, config,
     )
 
     assert (found.code, drains) == (0, [drain, Exit.YES])
+
+
+def test_it_is_traced_where_the_variables_say_so():
+    assert SERVE._tracing({}) is NO_TRACING  # noqa: SLF001
+    tracing = SERVE._tracing({"OTEL_TRACES_EXPORTER": "otlp"})  # noqa: SLF001
+    assert type(tracing) is Spans
+    asyncio.run(tracing.stop())
 
 
 _KILLED_WHILE_STARTING = """

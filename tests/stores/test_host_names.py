@@ -91,7 +91,7 @@ async def test_one_that_hangs_takes_nothing_from_keycloaks(issuer, keycloak, han
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(1))  # the threads that Keycloak's name needs
     store = SharedCache(URL(f"redis://{NAME}"), hanging)
-    answers = Introspections(keycloak, store, clock.clocks, ttl=TTL, secret="secret")
+    answers = Introspections(keycloak.introspect, store, clock.clocks, ttl=TTL, secret="secret")
     tokens = [issuer.login("bob", "openid acme").access for _ in range(20)]
 
     for _ in range(4):

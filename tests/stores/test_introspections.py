@@ -80,7 +80,7 @@ def remembering(keycloak=None, store=None, clock=None, **changes):
     clock = clock or FakeClock()
     store = Dict() if store is None else store
     options = {"ttl": TTL, "secret": SECRET} | changes
-    return Introspections(keycloak or Keycloak(), store, clock.clocks, **options)
+    return Introspections((keycloak or Keycloak()).introspect, store, clock.clocks, **options)
 
 
 async def warmed(keycloak, store, clock=None, **changes):

@@ -306,7 +306,7 @@ async def test_replicas_with_another_secret_share_nothing(redis):
     store, keycloak = shared_store(URL(redis.url)), Keycloak()
     clock = FakeClock()
     for secret in (SECRET, SECRET, "another"):
-        answers = Introspections(keycloak, store, clock.clocks, ttl=TTL, secret=secret)
+        answers = Introspections(keycloak.introspect, store, clock.clocks, ttl=TTL, secret=secret)
         await answers.introspect(TOKEN)
         await answers.stop()
     await store.close()

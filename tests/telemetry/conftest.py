@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("aiohttp", "asyncio")]
+    loggers = [logging.getLogger(name) for name in ("aiohttp", "asyncio", "opentelemetry")]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
     yield
     for logger, (handlers, propagate) in zip(loggers, before, strict=True):

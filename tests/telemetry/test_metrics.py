@@ -57,6 +57,7 @@ def _only(samples, name):
 def test_an_idle_service_shows_every_name():
     names = {key[0] for key in _samples(keys={ISSUER: Keys(age=0.0, ok=1)})}
     assert names == {
+        "decisions_total",
         "decision_duration_seconds_bucket",
         "decision_duration_seconds_count",
         "decision_duration_seconds_sum",
@@ -70,6 +71,10 @@ def test_an_idle_service_shows_every_name():
         "log_lines_dropped_total",
         "build_info",
     }
+
+
+def test_a_mistake_of_ours_is_a_series_before_the_first():
+    assert _only(_samples(), "decisions_total") == {("error", "internal_error", "none"): 0}
 
 
 def test_decisions_are_counted_by_outcome_reason_and_issuer():
@@ -123,7 +128,10 @@ def test_what_could_not_be_decided_is_no_denial(code):
     counts = DecisionCounts()
     counts.refuse(code, None, 0.0)
     outcome = "error" if code in UNDECIDED else "deny"
-    assert _only(_samples(counts), "decisions_total") == {(outcome, code.value, "none"): 1}
+    decisions = _only(_samples(counts), "decisions_total")
+    assert {labels: count for labels, count in decisions.items() if count} == {
+        (outcome, code.value, "none"): 1
+    }
     assert _only(_samples(counts), "decision_duration_seconds_count")[outcome,] == 1
 
 

@@ -6,9 +6,13 @@ import json
 from itertools import product
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from hasura_kc_auth.devtools.issuer import ORGS
 from hasura_kc_auth.devtools.tokens import TokenMaker, User
+from hasura_kc_auth.telemetry.spans import Spans
 from tests.web.wire import answer_to, chunked, get, head, post, post_bytes
 
 # Words that stand for secrets. Each of their 8-letter pieces occurs nowhere else.
@@ -52,6 +56,9 @@ def _calls(credential: str) -> list[bytes]:
         f"X-Hasura-Role: {ROLE_WORD}",
         f"X-Hasura-Org-Id: {ORG_WORD}",
         f"x-request-id: {ID_WORD}",
+        f"traceparent: {BODY_WORD}",
+        f"tracestate: a={BODY_WORD}",
+        f"b3: {BODY_WORD}",
         f"X-{NAME_WORD}: {BODY_WORD}",
         f"Cookie: {BODY_WORD}={credential}",
         f"X-Hasura-User-Id: {SUBJECT_WORD}",
@@ -110,7 +117,10 @@ def tokens(issuer, clock):
 
 
 async def test_no_part_of_any_request_comes_out_again(issuer, start_service, tokens):
-    service = await start_service(issuer.issuer, log={"level": "debug"})
+    spans = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    service = await start_service(issuer.issuer, log={"level": "debug"}, tracing=Spans(provider))
     denials = []
     for token, scheme in product(tokens, ("Bearer", "Basic")):
         for call in _calls(f"{scheme} {token}"):
@@ -119,7 +129,8 @@ async def test_no_part_of_any_request_comes_out_again(issuer, start_service, tok
             if answer.status != 200:
                 denials.append(f"{answer.headers} {answer.body.decode()}")
     outputs = [await service.log_text(), (await service.manage("/metrics")).body.decode()]
-    outputs.append((await service.manage("/readyz")).body.decode())
+    outputs += [(await service.manage(path)).body.decode() for path in ("/readyz", "/denials")]
+    outputs.append("".join(span.to_json() for span in spans.get_finished_spans()))
     outputs += set(denials)
     words = [
         *WORDS,
@@ -127,6 +138,7 @@ async def test_no_part_of_any_request_comes_out_again(issuer, start_service, tok
     ]
     assert not _leaks(words, *outputs)
     assert "Traceback" not in outputs[0]
+    assert '"hasura_kc_auth.code": "bad_signature"' in outputs[-1 - len(set(denials))]
     assert service.service.counts.in_flight == 0
     assert service.service.counts.refused.total() > 100
 

@@ -1,4 +1,4 @@
-"""One call for each decision: the count, the duration and the log line agree."""
+"""One call for each decision: the metric, the log line and what is kept agree."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.session import Session
+from hasura_kc_auth.telemetry.denials import Denial, RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts
 from hasura_kc_auth.telemetry.observer import DecisionObserver
 from tests.conftest import LONG, Output
-from tests.made_tokens import ISSUER
+from tests.made_tokens import ISSUER, NOW
 
 
 class Observed:
@@ -24,7 +25,10 @@ class Observed:
         self.writer = LineWriter(self._output)
         log = open_log(self.writer, "info", "json")
         self.counts = DecisionCounts()
-        self.observer = DecisionObserver(self.counts, DenialLog(log, lambda _sum_up: None), log)
+        self.recent = RecentDenials(lambda: NOW)
+        self.observer = DecisionObserver(
+            self.counts, self.recent, DenialLog(log, lambda _sum_up: None), log
+        )
 
     def lines(self):
         self.writer.close(LONG)
@@ -43,14 +47,16 @@ def test_an_allowed_request_is_counted_and_not_logged(observed):
     observed.observer.allowed(Session({}, ISSUER, 0, inf, inf, None, b"{"), 0.002)
     assert observed.counts.allowed == {ISSUER: 1}
     assert observed.counts.durations["allow"].total == 0.002
+    assert list(observed.recent.newest_first()) == []
     assert observed.lines() == []
 
 
-def test_a_refused_one_is_counted_and_logged(observed):
+def test_a_refused_one_is_counted_kept_and_logged(observed):
     denied = Denied(Code.NO_ORG, "a constant sentence", issuer=ISSUER)
     observed.observer.refused(denied, "request-1", 0.002)
     assert observed.counts.refused == {(Code.NO_ORG, ISSUER): 1}
     assert observed.counts.durations["deny"].total == 0.002
+    assert list(observed.recent.newest_first()) == [Denial(NOW, Code.NO_ORG, ISSUER, "request-1")]
     assert observed.lines() == [
         {
             "event": "denied",

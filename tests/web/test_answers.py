@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from hasura_kc_auth.authenticator import HeaderAuthenticator
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.devtools.issuer import ORGS
 from hasura_kc_auth.devtools.tokens import TokenMaker
 from hasura_kc_auth.ports import Clocks
+from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts
 from hasura_kc_auth.telemetry.observer import DecisionObserver
@@ -274,10 +276,9 @@ async def test_a_mistake_of_ours_is_a_503_that_tells_nothing(clock, mode, recall
     denials = DenialLog(log, lambda _sum_up: None)
     broken = _Broken(recall=recall)
     webhook = Webhook(
-        WebhookLimits("/", "X-Hasura-Org-Id", 32768, 8 * 1024**2, 10.0),
-        broken,
-        broken,
-        DecisionObserver(counts, denials, log),
+        WebhookLimits("/", 8 * 1024**2, 10.0),
+        HeaderAuthenticator("X-Hasura-Org-Id", 32768, broken, broken),
+        DecisionObserver(counts, RecentDenials(clock.wall), denials, log),
         Clocks(clock.wall, clock.monotonic),
     )
     server = GuardedServer(webhook.handle, webhook.refuse_malformed, read_timeout=10.0)

@@ -1,14 +1,16 @@
-"""The management listener: alive, ready, measured; and nothing of anybody in it."""
+"""The management listener: alive, ready, measured, asked why; and nothing of anybody in it."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.devtools.issuer import Fault
+from hasura_kc_auth.telemetry.denials import KEPT_DENIALS
 from tests.conftest import settings_for
 from tests.web.test_hostile_http import HOSTILE
 from tests.web.wire import answer_to, connected, get, head, post_bytes
@@ -98,15 +100,99 @@ def _settings(issuers) -> Settings:
     )
 
 
+class TestDenials:
+    async def test_tells_the_last_ones_newest_first(self, service, issuer, bob, clock):
+        await service.ask({"Authorization": bob, "X-Hasura-Role": "editor", "x-request-id": "a-1"})
+        clock.advance(61.0625)
+        await service.ask({"x-request-id": "not logged: it is no id"})
+        answer = await service.manage("/denials")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+        assert answer.json == {
+            "denials": [
+                {
+                    "time": _written(clock.wall_now),
+                    "code": "no_credentials",
+                    "issuer": None,
+                    "request_id": None,
+                },
+                {
+                    "time": _written(clock.wall_now - 61.0625),
+                    "code": "role_not_granted",
+                    "issuer": issuer.issuer,
+                    "request_id": "a-1",
+                },
+            ]
+        }
+
+    async def test_those_of_one_request(self, keyless):
+        for number in (1, 2, 1, 3):
+            await keyless.ask({"x-request-id": f"a-{number}"})
+        for query, found in (
+            ("?request_id=a-1", ["a-1", "a-1"]),
+            ("?request_id=a%2D2", ["a-2"]),
+            ("?request_id=a-4", []),
+            ("?request_id=", []),
+            ("?", ["a-3", "a-1", "a-2", "a-1"]),
+        ):
+            answer = await keyless.manage(f"/denials{query}")
+            assert [it["request_id"] for it in answer.json["denials"]] == found, query
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "request_id=a&request_id=b",
+            "request-id=a",
+            "REQUEST_ID=a",
+            "code=no_org",
+            "a",
+            "=",
+            "&a",
+        ],
+    )
+    async def test_a_filter_that_is_none_is_refused_without_an_echo(self, keyless, query):
+        answer = await keyless.manage(f"/denials?{query}")
+        assert (answer.status, answer.json) == (
+            400,
+            {"status": "bad request: the only parameter is request_id, once"},
+        )
+
+    @pytest.mark.parametrize(
+        "query", ["request_id=%", "request_id=%ff", "request_id=" + "a" * 9999]
+    )
+    async def test_whatever_is_asked_for_is_only_compared(self, keyless, query):
+        await keyless.ask()
+        answer = await answer_to(keyless.management_url, get(path=f"/denials?{query}"))
+        assert (answer.status, answer.json) == (200, {"denials": []})
+
+    async def test_an_allowed_request_is_none(self, service, bob):
+        assert (await service.ask({"Authorization": bob})).status == 200
+        assert (await service.manage("/denials")).json == {"denials": []}
+
+    async def test_no_flood_makes_it_grow(self, keyless):
+        async with connected(keyless.webhook_url) as wire:
+            for number in range(KEPT_DENIALS + 5):
+                await wire.ask(get(f"x-request-id: {number}"))
+        denials = (await keyless.manage("/denials")).json["denials"]
+        kept = [str(number) for number in range(KEPT_DENIALS + 4, 4, -1)]
+        assert [it["request_id"] for it in denials] == kept
+
+
+def _written(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
 class TestTheListenerItself:
-    @pytest.mark.parametrize("path", ["/", "/metrics/", "/livez/", "/hook", "/dev/state"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/metrics/", "/livez/", "/denials/", "/hook", "/dev/state"]
+    )
     async def test_has_no_other_paths(self, service, path):
         assert (await service.manage(path)).status == 404
 
-    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
-    async def test_only_tells(self, service, path):
-        answer = await service.fetch(service.management_url + path, "POST", data=b"{}")
-        assert answer.status == 405
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PURGE"])
+    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/denials"])
+    async def test_only_tells(self, service, path, method):
+        answer = await service.fetch(service.management_url + path, method, data=b"{}")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
     async def test_what_is_no_http_is_refused_without_an_echo(self, service):
         answer = await answer_to(service.management_url, head("GET", "CANARY without a colon"))
@@ -114,11 +200,14 @@ class TestTheListenerItself:
         assert "CANARY" not in await service.log_text()
 
     async def test_answers_head_as_get_without_a_body(self, service):
-        answer = await service.fetch(f"{service.management_url}/livez", "HEAD")
-        assert (answer.status, answer.body) == (200, b"")
+        for path in ("/livez", "/denials"):
+            answer = await service.fetch(service.management_url + path, "HEAD")
+            assert (answer.status, answer.body) == (200, b"")
 
     async def test_answers_no_variables(self, service, bob):
-        for path, method in product(("/", "/livez", "/readyz", "/metrics"), ("GET", "POST")):
+        for path, method in product(
+            ("/", "/livez", "/readyz", "/metrics", "/denials"), ("GET", "POST")
+        ):
             answer = await service.fetch(
                 service.management_url + path, method, headers={"Authorization": bob}
             )
