@@ -60,6 +60,7 @@ _GROUP_CLAIM = {
     "userinfo.token.claim": "true",
 }
 
+
 def items(wanted: Wanted) -> dict[Key, Item]:
     """Return all that the realm should hold, by key."""
     carrier = _with_client_scopes if wanted.carrier == "client-scope" else _with_organizations
