@@ -96,6 +96,20 @@ async def test_an_operator_sees_the_orgs_of_a_user(
     assert said.code == (0 if orgs else 1)
 
 
+async def test_a_role_that_a_group_gives_counts_as_well(shop: Shop) -> None:
+    realm, admin = shop.realm, shop.realm.admin
+    await realm.add_user("gina", password="demo")
+    [acme] = await admin.get(f"{realm.path}/clients", clientId="acme")
+    role = await admin.get(f"{realm.path}/clients/{acme['id']}/roles/viewer")
+    group = await admin.post(f"{realm.path}/groups", {"name": "readers"})
+    await admin.post(f"{realm.path}/groups/{group}/role-mappings/clients/{acme['id']}", [role])
+    await admin.put(f"{realm.path}/users/{realm.users['gina']}/groups/{group}")
+
+    said = await shop.commands.run("orgs", "--user", "gina", "--json")
+
+    assert {it["org"]: it["roles"] for it in said.json["orgs"]} == {"acme": ["viewer"]}
+
+
 async def test_so_does_the_user_by_userinfo_and_the_token_opens_nothing(shop: Shop) -> None:
     http, issuer = shop.realm.admin.http, shop.realm.issuer
     tokens = await Client(http, issuer).password("alice", "openid my-orgs", "demo")
