@@ -6,13 +6,16 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.main ## the main job, with nothing else installed (ARGS=--once exits)
 	@$(BIN)/hasura-kc-auth demo $(ARGS)
+
+demo-keycloak: $(VENV)/.test ## the same with a real Keycloak (Java 17 and Maven bring it)
+	@$(BIN)/python tests/integration/demo.py $(ARGS)
 
 test: test-fast test-keycloak ## the whole suite
 

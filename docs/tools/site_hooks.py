@@ -24,24 +24,8 @@ OUTSIDE = {
 }
 """Pages of the repository that are pages of the site as well, under these names."""
 
-# Written on other branches. Once they are all here this and `on_config` go.
-AWAITED = frozenset({"orgs-file.md", "provisioning.md"})
-
 _ORIGINS = {page: path for path, page in OUTSIDE.items()}
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^()\s#]+)")
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    for part in config.nav or ():
-        for pages in part.values():
-            if isinstance(pages, list):
-                pages[:] = [page for page in pages if not _is_missing(page)]
-    return config
-
-
-def _is_missing(entry: dict[str, str]) -> bool:
-    (page,) = entry.values()
-    return page in AWAITED and not (ROOT / "docs" / page).exists()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

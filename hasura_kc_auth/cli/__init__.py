@@ -14,6 +14,7 @@ from hasura_kc_auth.cli.dev_issuer import dev_issuer
 from hasura_kc_auth.cli.explain import explain
 from hasura_kc_auth.cli.healthcheck import healthcheck
 from hasura_kc_auth.cli.helm_values import helm_values
+from hasura_kc_auth.cli.keycloak import keycloak
 from hasura_kc_auth.cli.policy_test import policy_test
 from hasura_kc_auth.cli.serve import serve
 from hasura_kc_auth.cli.version import version
@@ -33,3 +34,4 @@ app = typer.Typer(
 for command in (serve, demo, dev_issuer, check, explain, healthcheck, version, helm_values):
     app.command()(command)
 app.command("test")(policy_test)
+app.add_typer(keycloak, name="keycloak")

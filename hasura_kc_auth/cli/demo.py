@@ -68,7 +68,7 @@ async def _demo(port: int, *, once: bool, as_json: bool) -> bool:
     try:
         settings = demo_settings(issuer.issuer, port)
         answers = await _ask_all(settings, issuer)
-        _print(answers, as_json=as_json)
+        show_answers(answers, as_json=as_json)
         if not once:
             await _stay(settings, issuer)
     finally:
@@ -98,7 +98,8 @@ def _token(issuer: DevIssuer, question: Question) -> str | None:
     ]
 
 
-def _print(answers: list[Answer], *, as_json: bool) -> None:
+def show_answers(answers: list[Answer], *, as_json: bool) -> None:
+    """Print what was asked and what came back."""
     if as_json:
         print(json.dumps({"answers": list(rows(answers))}))
         return

@@ -10,27 +10,22 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
-from warnings import catch_warnings, simplefilter
 
-from joserfc import jws
-from joserfc.errors import SecurityWarning
-from joserfc.jwk import ECKey, Key, KeyParameters, OKPKey, RSAKey
 from multidict import CIMultiDict
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hasura_kc_auth.authenticator import Authenticator
+from hasura_kc_auth.cli.throw_away_keys import ThrowAwayKeys
 from hasura_kc_auth.config.answers import Constant
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.claims import object_at
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.keys import VerificationKey, import_key_set
 from hasura_kc_auth.core.request import read_request
 from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.ports import Clock
 
-_KEY_ID = "throw-away"
 _LIFESPAN = 300
 
 
@@ -82,14 +77,8 @@ class Tribunal:
         self._settings = settings
         self._clock = clock
         self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
-        self._keys = {it.issuer: _throw_away_key(it.algorithms[0]) for it in settings.issuers}
-        self._authenticator = Authenticator(policy_of(settings), self, clock)
-
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
-        """Return the throw-away key: the port that the authenticator asks."""
-        algorithms = self._issuers[issuer].algorithms
-        keys = {"keys": [self._keys[issuer].as_dict(private=False)]}
-        return import_key_set(keys, algorithms)[kid]
+        self._keys = ThrowAwayKeys(settings)
+        self._authenticator = Authenticator(policy_of(settings), self._keys, clock)
 
     async def judge(self, persona: Persona) -> Outcome:
         """Judge one. Raises KeyError for an issuer that is not configured."""
@@ -97,7 +86,7 @@ class Tribunal:
         headers = CIMultiDict(persona.headers)
         if persona.claims is not None:
             claims = self._laid_over(persona.name, persona.claims, issuer)
-            token = _sign(claims, self._keys[issuer.issuer], issuer)
+            token = self._keys.sign(claims, issuer)
             headers.add("Authorization", f"Bearer {token}")
         webhook = self._settings.webhook
         try:
@@ -124,24 +113,6 @@ class Tribunal:
         }
         together = {**usual, **claims}
         return {claim: value for claim, value in together.items() if value is not None}
-
-
-def _throw_away_key(algorithm: str) -> Key:
-    parameters: KeyParameters = {"kid": _KEY_ID, "use": "sig", "alg": algorithm}
-    curves = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-    if algorithm in curves:
-        return ECKey.generate_key(curves[algorithm], parameters)
-    if algorithm == "EdDSA":
-        return OKPKey.generate_key("Ed25519", parameters)
-    return RSAKey.generate_key(2048, parameters)
-
-
-def _sign(claims: Mapping[str, Json], key: Key, issuer: IssuerSettings) -> str:
-    algorithm = issuer.algorithms[0]
-    header = {"alg": algorithm, "typ": "JWT", "kid": _KEY_ID}
-    with catch_warnings():
-        simplefilter("ignore", SecurityWarning)  # Keycloak's name for EdDSA is an old one
-        return jws.serialize_compact(header, json.dumps(claims), key, algorithms=[algorithm])
 
 
 def _compare(

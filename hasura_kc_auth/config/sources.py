@@ -27,6 +27,8 @@ PREFIX = "HASURA_KC_AUTH__"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 _MANAGEMENT = f"{PREFIX}MANAGEMENT".split("__")
 
+_MAX_FILE = 16 * 1024**2
+
 Tree = dict[str, Any]
 
 
@@ -124,9 +126,13 @@ class _StrictLoader(yaml.SafeLoader):
 
     @override
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(set(map(str, keys))) != len(keys):
-            raise NotReadable(f"line {node.start_mark.line + 1}: a key stands here twice")
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(self.construct_object(key, deep=True))
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise NotReadable(f"line {line}: a key stands here twice")
+            seen.add(name)
         return super().construct_mapping(node, deep)
 
 
@@ -139,23 +145,28 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:binary", _refuse_binary)
 
 def _read_file(file: Path, problems: list[str]) -> Tree:
     try:
-        tree = _parse(file.read_text("utf-8-sig"))
-    except OSError as error:
-        problems.append(f"{file}: cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{file}: is not UTF-8")
+        tree = read_yaml(file)
     except NotReadable as error:
         problems.append(f"{file}: {error}")
-    else:
-        return tree
-    return {}
-
-
-def _parse(text: str) -> Tree:
-    tree = parse_yaml(text)
+        return {}
     if tree is not None and not isinstance(tree, dict):
-        raise NotReadable("must hold settings by name, as in `roles: …`")
+        problems.append(f"{file}: must hold settings by name, as in `roles: …`")
+        return {}
     return tree or {}
+
+
+def read_yaml(file: Path) -> Any:  # noqa: ANN401 - what YAML can hold
+    """Read a file of at most 16 MiB strictly. Raises NotReadable."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_FILE + 1)
+        if len(content) > _MAX_FILE:
+            raise NotReadable("is larger than 16 MiB")
+        return parse_yaml(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise NotReadable(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise NotReadable("is not UTF-8") from None
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - what YAML can hold
@@ -259,18 +270,9 @@ def _sentences(
     error: ValidationError, origins: Mapping[str, str], but: str | None = None
 ) -> Iterator[str]:
     """Yield a sentence for each error, but for those of one type."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    for problem in problems:
-        location = problem["loc"]
-        if problem["type"] == "too_short" and any(
-            it["loc"] != location and it["loc"][: len(location)] == location for it in problems
-        ):
-            continue  # a list is called too short as well where one of its items is not right
-        if problem["type"] == but:
-            continue
-        setting = ".".join(map(str, location))
+    for where, message in messages(error, _PLAIN, but):
+        setting = ".".join(map(str, where))
         variable = origins.get(setting)
-        message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         yield f"{setting or 'settings'}: {message}" + (f" (from {variable})" if variable else "")
 
 
@@ -281,3 +283,22 @@ _PLAIN = {
     "too_short": "must not be empty",
     _NO_FILE: "is no readable file",
 }
+
+
+def messages(
+    error: ValidationError, plain: Mapping[str, str], but: str | None = None
+) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yield where a problem is, and what it is; those of one type are left out.
+
+    `plain`: words of our own by pydantic's type.
+    """
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    for problem in problems:
+        location = problem["loc"]
+        if problem["type"] == "too_short" and any(
+            it["loc"] != location and it["loc"][: len(location)] == location for it in problems
+        ):
+            continue  # a list is called too short as well where one of its items is not right
+        if problem["type"] != but:
+            message = plain.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+            yield location, message

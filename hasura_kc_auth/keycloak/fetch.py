@@ -34,14 +34,17 @@ class FetchFailed(Exception):
         self.detail = detail
 
 
-def client_session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+def client_session(
+    tls: ssl.SSLContext | None, *, keep_alive: bool = False
+) -> aiohttp.ClientSession:
     """Open the client for one issuer. `tls`: trust another authority than the system's.
 
     No cookies, no proxy from the environment, a new connection each time: a fetch comes every few
     minutes, and a connection kept that long may end at an address that Keycloak has left.
+    `keep_alive`: for calls that follow each other closely.
     """
     connector = aiohttp.TCPConnector(
-        ssl=tls if tls is not None else True, force_close=True, use_dns_cache=False
+        ssl=tls if tls is not None else True, force_close=not keep_alive, use_dns_cache=False
     )
     session = aiohttp.ClientSession(
         connector=connector,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -15,17 +16,17 @@ from yarl import URL
 
 from hasura_kc_auth.core.policy import IssuerPolicy, OrgPolicy
 from hasura_kc_auth.core.strict_json import Json, decode_value
+from hasura_kc_auth.keycloak.admin.answers import Object, an_object, list_of_objects, text
+from hasura_kc_auth.keycloak.admin.errors import OddAnswer
 from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, read_bounded
 from hasura_kc_auth.keycloak.organization_check import SCOPE as ORGANIZATION
-from hasura_kc_auth.keycloak.realm_facts import ClientFacts, OrganizationFacts, OrgFacts, RealmFacts
-from hasura_kc_auth.keycloak.representations import (
-    Object,
-    mappers_of,
-    names_of,
-    object_of,
-    objects_of,
-    odd,
-    text_of,
+from hasura_kc_auth.keycloak.realm.representations import names_of
+from hasura_kc_auth.keycloak.realm_facts import (
+    ClientFacts,
+    Config,
+    OrganizationFacts,
+    OrgFacts,
+    RealmFacts,
 )
 
 _PAGE = 100
@@ -60,6 +61,10 @@ class RealmReader:
 
     async def login(self, account: ServiceAccount) -> None:
         """Get a token for the account. Raises FetchFailed, ClientError, TimeoutError."""
+        with _of_keycloaks_shape():
+            self._token = await self._log_in(account)
+
+    async def _log_in(self, account: ServiceAccount) -> str:
         form = {
             "grant_type": "client_credentials",
             "client_id": account.client_id,
@@ -72,18 +77,22 @@ class RealmReader:
             if response.status in (400, 401):
                 detail = f"the login was refused ({response.status}): look at id, secret and realm"
                 raise FetchFailed(FetchResult.STATUS, detail)
-            token = text_of(object_of(await _json(response, "the login")), "access_token")
+            token = text(an_object(await _json(response, "the login")), "access_token")
         if not _TOKEN_TEXT.fullmatch(token):
-            raise odd("access_token")
-        self._token = token
+            raise OddAnswer("access_token")
+        return token
 
     async def read(self, policy: IssuerPolicy) -> RealmFacts:
         """Return what concerns this issuer's clients and orgs.
 
         Raises FetchFailed, ClientError, TimeoutError.
         """
-        clients = {text_of(it, "clientId"): it for it in await self._all_clients()}
-        scopes = {text_of(it, "name"): it for it in objects_of(await self._get("client-scopes"))}
+        with _of_keycloaks_shape():
+            return await self._read(policy)
+
+    async def _read(self, policy: IssuerPolicy) -> RealmFacts:
+        clients = {text(it, "clientId"): it for it in await self._all_clients()}
+        scopes = {text(it, "name"): it for it in list_of_objects(await self._get("client-scopes"))}
         # Every realm has some. Who may query and not view is told of none, with status 200.
         if not clients or not scopes:
             raise FetchFailed(FetchResult.STATUS, f"the account is shown nothing ({_RIGHTS})")
@@ -92,10 +101,10 @@ class RealmReader:
             for name in sorted(policy.clients & clients.keys())
         }
         # Reduced to a few members for who may not view the realm.
-        realm = object_of(await self._get(""))
+        realm = an_object(await self._get(""))
         native = policy.org.source == "organization"
         roles = await self._roles(_candidates(clients, scopes, policy))
-        names = {text_of(client, "id"): name for name, client in clients.items()}
+        names = {text(client, "id"): name for name, client in clients.items()}
         return RealmFacts(
             frontends,
             orgs=await self._orgs(roles, clients, scopes, policy.org),
@@ -108,10 +117,10 @@ class RealmReader:
         )
 
     async def _client(self, client: Object, scopes: Mapping[str, Object]) -> ClientFacts:
-        path = f"clients/{text_of(client, 'id')}"
+        path = f"clients/{text(client, 'id')}"
         default = names_of(await self._get(f"{path}/default-client-scopes"))
         optional = names_of(await self._get(f"{path}/optional-client-scopes"))
-        attributes = object_of(client.get("attributes"))
+        attributes = an_object(client.get("attributes"))
         holders = [client, *(scopes[name] for name in default if name in scopes)]
         return ClientFacts(
             full_scope=client.get("fullScopeAllowed") is True,
@@ -124,7 +133,7 @@ class RealmReader:
 
     async def _roles(self, clients: Mapping[str, Object]) -> dict[str, list[Object]]:
         return {
-            name: objects_of(await self._get(f"clients/{text_of(client, 'id')}/roles"))
+            name: list_of_objects(await self._get(f"clients/{text(client, 'id')}/roles"))
             for name, client in clients.items()
         }
 
@@ -144,9 +153,9 @@ class RealmReader:
 
     async def _org(self, client: Object, roles: Sequence[Object], scope: Object) -> OrgFacts:
         # "composite": with what mapped composites contain, since Keycloak lets these through too.
-        mappings = f"scope-mappings/clients/{text_of(client, 'id')}/composite"
-        mapped = await self._get(f"client-scopes/{text_of(scope, 'id')}/{mappings}")
-        in_scope = object_of(scope.get("attributes")).get("include.in.token.scope", "true")
+        mappings = f"scope-mappings/clients/{text(client, 'id')}/composite"
+        mapped = await self._get(f"client-scopes/{text(scope, 'id')}/{mappings}")
+        in_scope = an_object(scope.get("attributes")).get("include.in.token.scope", "true")
         return OrgFacts(names_of(list(roles)), names_of(mapped), in_token_scope=in_scope == "true")
 
     async def _reached(self, roles: Iterable[Object]) -> set[str]:
@@ -155,22 +164,24 @@ class RealmReader:
         Not over a realm role: what that contains is for `view-realm` to see.
         """
         left = [role for role in roles if role.get("composite") is True]
-        seen, reached = {text_of(role, "id") for role in left}, set[str]()
+        seen, reached = {text(role, "id") for role in left}, set[str]()
         while left:
-            parts = objects_of(
-                await self._get(f"roles-by-id/{text_of(left.pop(), 'id')}/composites")
+            parts = list_of_objects(
+                await self._get(f"roles-by-id/{text(left.pop(), 'id')}/composites")
             )
             for part in (it for it in parts if it.get("clientRole") is True):
-                reached.add(text_of(part, "containerId"))
-                if part.get("composite") is True and text_of(part, "id") not in seen:
-                    seen.add(text_of(part, "id"))
+                reached.add(text(part, "containerId"))
+                if part.get("composite") is True and text(part, "id") not in seen:
+                    seen.add(text(part, "id"))
                     left.append(part)
         return reached
 
     async def _all_clients(self) -> list[Object]:
         clients: list[Object] = []
         while True:
-            page = objects_of(await self._get("clients", first=str(len(clients)), max=str(_PAGE)))
+            page = list_of_objects(
+                await self._get("clients", first=str(len(clients)), max=str(_PAGE))
+            )
             clients += page
             if len(page) < _PAGE:
                 return clients
@@ -182,6 +193,14 @@ class RealmReader:
             url, headers=headers, allow_redirects=False, timeout=_PATIENCE
         ) as response:
             return await _json(response, path.partition("/")[0] or "the realm")
+
+
+@contextmanager
+def _of_keycloaks_shape() -> Iterator[None]:
+    try:
+        yield
+    except OddAnswer as odd:
+        raise FetchFailed(FetchResult.INVALID, odd.detail) from odd
 
 
 async def _json(response: aiohttp.ClientResponse, what: str) -> Json:
@@ -226,14 +245,22 @@ def _organizations(realm: Object, scope: Object) -> OrganizationFacts:
     enabled = realm.get("organizationsEnabled")
     return OrganizationFacts(
         enabled=enabled if isinstance(enabled, bool) else None,
-        membership=next(mappers_of(scope, _MEMBERSHIP), None),
-        groups=next(mappers_of(scope, _GROUPS), None),
+        membership=next(_mappers(scope, _MEMBERSHIP), None),
+        groups=next(_mappers(scope, _GROUPS), None),
     )
+
+
+def _mappers(holder: Object, provider: str) -> Iterator[Config]:
+    """Yield the options of the mappers of this kind that write into access tokens."""
+    for mapper in list_of_objects(holder.get("protocolMappers") or []):
+        config = an_object(mapper.get("config"))
+        if mapper.get("protocolMapper") == provider and config.get("access.token.claim") == "true":
+            yield config
 
 
 def _audiences(holders: Iterable[Object]) -> Iterator[str]:
     for holder in holders:
-        for config in mappers_of(holder, _AUDIENCE):
+        for config in _mappers(holder, _AUDIENCE):
             custom = config.get("included.custom.audience")
             # With both Keycloak takes the client.
             yield str(config.get("included.client.audience") or custom or "")

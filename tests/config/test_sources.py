@@ -37,17 +37,17 @@ def told_of_the_file(text: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        pytest.param("log: {}\nlog: {}", 1, id="at the top"),
-        pytest.param("webhook:\n  port: 1\n  port: 1", 2, id="nested"),
+        pytest.param("log: {}\nlog: {}", 2, id="at the top"),
+        pytest.param("webhook:\n  port: 1\n  port: 1", 3, id="nested"),
         pytest.param("webhook: {port: 1, host: '::1', port: 2}", 1, id="in braces"),
         pytest.param("webhook: {'port': 1, \"port\": 2}", 1, id="in other quotes"),
         pytest.param("cache: {1: a, '1': b}", 1, id="number and text"),
-        pytest.param("session:\n  variables:\n    X-Hasura-A: a\n    X-Hasura-A: a", 3, id="a map"),
+        pytest.param("session:\n  variables:\n    X-Hasura-A: a\n    X-Hasura-A: a", 4, id="a map"),
         pytest.param("roles:\n  allowed: [a]\n  map: {x: a, x: a}", 3, id="roles"),
-        pytest.param("issuers:\n- issuer: a\n- clients: [a]\n  clients: [b]", 3, id="in a list"),
+        pytest.param("issuers:\n- issuer: a\n- clients: [a]\n  clients: [b]", 4, id="in a list"),
     ],
 )
-def test_a_key_written_twice_is_refused(text, line):
+def test_a_key_written_twice_is_refused_with_its_second_line(text, line):
     assert told_of_the_file(text) == f"line {line}: a key stands here twice"
 
 

@@ -10,6 +10,7 @@ import pytest
 from hasura_kc_auth.keycloak.jwks import KeySource, KeyTimes
 from tests.conftest import FakeClock
 from tests.keycloak.publishing import RS256, Fetching, Publisher, fetching, publishing
+from tests.keycloak.realm_server import RealmServer, realm_server
 
 StartsFetching = Callable[..., Awaitable[Fetching]]
 
@@ -41,3 +42,10 @@ async def start_fetching(clock: FakeClock) -> AsyncIterator[StartsFetching]:
     yield start
     for found in started:
         await found.keys.stop()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RealmServer]:
+    """Give a Keycloak with one realm that has what every realm has."""
+    async with realm_server() as server:
+        yield server
