@@ -27,7 +27,6 @@ from hasura_kc_auth.core.rules import ORDER
 from hasura_kc_auth.ports import Told
 from tests.cli.commands import (
     LONG,
-    ROOT,
     Outcome,
     Process,
     ask,
@@ -802,14 +801,6 @@ def test_its_output_reads_well_on_a_narrow_terminal(realm, config):
 def test_bearer_is_what_the_webhook_gets(realm):
     """The table above compares with this very request."""
     assert ask(realm.webhook_port, "/", bearer(realm.token())).status == 200
-
-
-def test_the_manuals_table_says_the_same():
-    manual = (ROOT / "README.md").read_text("utf-8")
-
-    table = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", manual, re.MULTILINE)
-
-    assert table == [(str(code), words) for code, words in ADVICE.items()]
 
 
 def test_what_the_start_needs_and_is_not_there_is_usage(config, monkeypatch):
