@@ -16,6 +16,7 @@ from hasura_kc_auth.provisioning.wanted import MY_ORGS, Org, Roles, Wanted
 # Keycloak 26.4 and 26.7: 400 for an alias with one of these; 500 for a longer scope.
 _NOT_IN_ALIASES = frozenset("*:,/")
 _MAX_SCOPE = 255
+_MAX_ROLE = 255
 
 
 def contradictions(document: OrgsDocument) -> Iterator[str]:
@@ -51,6 +52,9 @@ def _audience_faults(wanted: Wanted) -> Iterator[str]:
 def _frontend_faults(document: OrgsDocument) -> Iterator[str]:
     times = Counter(it.client for it in document.frontends)
     yield from (f"frontends: {name} is there twice" for name, n in times.items() if n > 1)
+    for number, it in enumerate(document.frontends):
+        if "*" in it.redirect_uris:
+            yield f"frontends.{number}.redirect_uris: `*` would send codes to whoever asks for them"
 
 
 # Names
@@ -127,6 +131,8 @@ def _role_faults(document: OrgsDocument, wanted: Wanted) -> Iterator[str]:
 def _faults_of_roles(roles: Roles, taken: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield a role and what is wrong with it. `taken`: what stands before a colon elsewhere."""
     for role, parts in roles.items():
+        if len(role) > _MAX_ROLE:
+            yield role, "must have at most 255 characters"
         for part in sorted(parts - roles.keys()):
             yield role, f"contains {part}, which is no role of the org"
         if role in _within(role, roles):
@@ -172,6 +178,12 @@ def _differing_roles(wanted: Wanted) -> Iterator[str]:
 
 def _member_faults(wanted: Wanted) -> Iterator[str]:
     for org in wanted.orgs.values():
+        times = Counter(user.lower() for user in org.members)
+        yield from (
+            f"orgs.{org.name}.members: {user} is there twice: Keycloak keeps names in small letters"
+            for user, n in times.items()
+            if n > 1
+        )
         for user, roles in org.members.items():
             for role in sorted(roles - org.roles.keys()):
                 yield f"orgs.{org.name}.members.{user}: holds {role}, which is no role of the org"

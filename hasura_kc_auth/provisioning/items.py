@@ -353,7 +353,7 @@ class Member:
 class Found:
     """What a realm has of that.
 
-    `items`: what is owned, and what the file names, owned or not; then of these clients all roles
+    `items`: what is owned, and what the file names, retired or not; then of these clients all roles
     and composites, of these scopes the mappers that the file names and the mappings of these
     clients, of these frontends the assignments of these scopes and of Keycloak's own that the
     recipe needs, of these organizations all groups, and of the members those that the file names.

@@ -73,7 +73,7 @@ def _pair(old: Item, new: Item, name: str) -> tuple[object, object]:
 class Plan:
     """`steps`: in the order to take them; those of one rank stand together.
 
-    `problems`: what the file wants and can't be had by steps. `notes`: what was left alone.
+    `problems`: what is not as the file says, and stays so. `notes`: what others made, and was left.
     """
 
     steps: Sequence[Step]
@@ -100,7 +100,7 @@ class _Comparison:
         self._problems: list[str] = []
         self._notes: list[str] = []
         self._dependents = _dependents(self._wanted.values())
-        self._strangers = _strangers(found.items.values(), self._wanted)
+        self._strangers = _strangers(found.items, self._wanted)
 
     def plan(self) -> Plan:
         blocked = set(self._blocked())
@@ -177,23 +177,30 @@ class _Comparison:
                 yield Step(item, None)
 
     def _leave(self, item: Item) -> None:
-        if isinstance(item, Role):
+        """Say of what others made what may be wrong with it; it is not for this file to change."""
+        if _org_of(item) in self._file.retired:
+            self._problem(
+                f"{item}: is retired, and others have made it again; it would inherit the old rows"
+            )
+        elif isinstance(item, Role):
             self._notes.append(
                 f"{item}: is not in the file; who holds only it may be without the org"
             )
+        elif isinstance(item, Group) and item.roles:
+            roles = ", ".join(sorted(item.roles))
+            self._notes.append(f"{item}: is not in the file, and gives {roles} in that org")
 
     def _may_remove(self, item: Item) -> bool:
         org = _org_of(item)
-        # A scope can go with its org still there: it is called otherwise now.
-        is_gone = org in self._file.retired or (isinstance(item, Scope) and org in self._file.orgs)
-        if org and not is_gone:
+        # What goes with an org can go where that is still wanted: by another scope, or carrier.
+        if org and org not in self._file.retired and org not in self._file.orgs:
             # A name that fell out of the file by a slip must not take a tenant's roles along.
             self._problem(
                 f"org {org}: is in the realm and not in the file; put it back, or under `retired`"
             )
             return False
         if not self._prune:
-            self._notes.append(f"{item}: is not wanted any more; --prune removes it")
+            self._problem(f"{item}: is not wanted any more; --prune removes it")
         return self._prune
 
     def _problem(self, text: str) -> None:
@@ -211,13 +218,22 @@ def _dependents(wanted: Iterable[Item]) -> dict[Key, list[Key]]:
     return dependents
 
 
-def _strangers(found: Iterable[Item], wanted: Items) -> dict[str, set[str]]:
-    """Return by client the roles that somebody else made; they harm nobody by being mapped."""
+def _strangers(found: Items, wanted: Items) -> dict[str, set[str]]:
+    """Return by client the roles that are not in the file and may stay mapped all the same.
+
+    Those of others harm nobody by it, unless they contain roles of another client; the file's own
+    of once go by --prune, and until then nobody is to lose an org.
+    """
     strangers = defaultdict[str, set[str]](set)
-    for item in found:
-        if isinstance(item, Role) and item.key not in wanted and not item.owned:
+    for item in found.values():
+        if isinstance(item, Role) and item.key not in wanted and not _leads_away(item, found):
             strangers[item.client].add(item.name)
     return strangers
+
+
+def _leads_away(role: Role, found: Items) -> bool:
+    content = found.get(("composite", role.client, role.name))
+    return isinstance(content, Composite) and any(":" in it for it in content.contains)
 
 
 def _is_strange(item: Item) -> bool:

@@ -313,6 +313,30 @@ def test_a_member_holds_roles_of_the_org(base):
     ]
 
 
+def test_a_member_is_there_once_however_it_is_written():
+    changes = {"orgs.acme.members": {"alice": ["editor"], "Alice": ["viewer"]}}
+
+    assert refused(changed(changes, ORGS)) == [
+        "orgs.acme.members: alice is there twice: Keycloak keeps names in small letters"
+    ]
+
+
+def test_a_role_is_as_long_as_keycloak_takes_it():
+    template = {"viewer": [], "r" * 256: []}
+
+    problems = refused(changed({"template.roles": template}, ORGS))
+
+    assert f"template.roles.{'r' * 256}: must have at most 255 characters" in problems
+
+
+def test_a_frontend_does_not_send_codes_anywhere():
+    frontends = [{**ORGS["frontends"][0], "redirect_uris": ["https://app.example.com/*", "*"]}]
+
+    assert refused(changed({"frontends": frontends}, ORGS)) == [
+        "frontends.0.redirect_uris: `*` would send codes to whoever asks for them"
+    ]
+
+
 def test_only_an_organization_has_members_without_a_role():
     changes = {"orgs.acme.members": {"alice": []}}
 

@@ -151,7 +151,7 @@ async def test_a_token_is_explained_without_a_password(
 async def test_a_name_that_nobody_has_is_said(shop: Shop) -> None:
     said = await shop.commands.run("token", "--user", "zoe", "--org", "acme")
 
-    assert (said.code, said.out, said.err) == (3, "", "Keycloak: the realm has no user zoe\n")
+    assert (said.code, said.out, said.err) == (1, "", "Keycloak: the realm has no user zoe\n")
 
 
 async def test_an_interrupt_ends_it_and_another_run_goes_on(empty: Shop) -> None:

@@ -348,8 +348,16 @@ class RealmServer:
         realm = [role["name"] for role in mapping.get("realmMappings", [])]
         return {**group, "clientRoles": clients, "realmRoles": realm}
 
-    def _members(self, _method: str, org: str, *, body: Json, **_: Any) -> str:
+    def _members(self, method: str, org: str, *, body: Json, query: Thing) -> Json:
         members = self.things[f"organizations/{org}/members"]
+        if method == "GET":
+            asked = query.get("membershipType")
+            kinds = {
+                it: member.get("membershipType", "UNMANAGED") for it, member in members.items()
+            }
+            return [
+                {"id": it, "membershipType": kind} for it, kind in kinds.items() if kind == asked
+            ]
         if body in members:
             raise Answered(409, "User is already a member of the organization.")
         members[body] = {}

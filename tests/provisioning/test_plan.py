@@ -237,6 +237,61 @@ def test_an_organization_group_of_others_is_left_alone() -> None:
     assert plan(NATIVE, as_wanted(NATIVE, theirs), prune=True) == NOTHING
 
 
+def test_one_that_gives_roles_is_told_of() -> None:
+    theirs = Group("acme", "staff", frozenset({"api:owner"}), owned=False)
+
+    assert plan(NATIVE, as_wanted(NATIVE, theirs)) == Plan(
+        (),
+        (),
+        ("organization acme, group staff: is not in the file, and gives api:owner in that org",),
+    )
+
+
+def test_a_strange_role_that_leads_to_another_org_does_not_stay_mapped() -> None:
+    strange = Role("acme", "special", owned=False)
+    leads = Composite("acme", "special", frozenset({"globex:viewer"}))
+    mapped = ScopeMapping("org:acme", "acme", frozenset({*ACME.roles, "special"}))
+
+    [step] = plan(RECIPE, as_wanted(RECIPE, strange, leads, mapped)).steps
+
+    assert step.changes == {"roles": (mapped.roles, frozenset(ACME.roles))}
+
+
+def test_a_role_of_once_stays_mapped_until_it_is_removed() -> None:
+    once = Role("acme", "intern")
+    mapped = ScopeMapping("org:acme", "acme", frozenset({*ACME.roles, "intern"}))
+
+    assert plan(RECIPE, as_wanted(RECIPE, once, mapped)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "item"),
+    [
+        (RECIPE, Client("oldco", "org", owned=False)),
+        (RECIPE, Scope("org:oldco", in_token=True, org="oldco", owned=False)),
+        (NATIVE, Organization("oldco", "Oldco", owned=False)),
+    ],
+)
+def test_a_retired_name_that_others_use_again_is_a_problem(wanted: Wanted, item: Item) -> None:
+    made = plan(replace(wanted, retired=frozenset({"oldco"})), as_wanted(wanted, item), prune=True)
+
+    assert made == Plan(
+        (),
+        (f"{item}: is retired, and others have made it again; it would inherit the old rows",),
+        (),
+    )
+
+
+def test_what_another_carrier_left_is_removed_by_prune() -> None:
+    realm = as_wanted(NATIVE, Client("acme", "org"), Scope("acme", in_token=True, org="acme"))
+
+    assert len(plan(NATIVE, realm).problems) == 2
+    assert [(it.do, it.item.key) for it in plan(NATIVE, realm, prune=True).steps] == [
+        ("remove", ("client", "acme")),
+        ("remove", ("scope", "acme")),
+    ]
+
+
 # What is not wanted any more
 
 
@@ -281,12 +336,13 @@ def test_a_retired_org_is_removed_by_prune_alone() -> None:
 
     assert plan(wanted, realm) == Plan(
         (),
-        (),
         (
             "client initech: is not wanted any more; --prune removes it",
             "scope org:initech: is not wanted any more; --prune removes it",
         ),
+        (),
     )
+    assert not plan(wanted, realm).is_empty
     pruned = plan(wanted, realm, prune=True)
     # Roles, mappings and assignments go with them.
     assert [(step.do, step.item.key) for step in pruned.steps] == [
@@ -308,7 +364,7 @@ def test_a_retired_organization_is_removed_by_prune() -> None:
 def test_a_role_that_left_the_file_is_removed_by_prune() -> None:
     realm = as_wanted(RECIPE, Role("acme", "intern"), Composite("acme", "intern", NONE))
 
-    assert plan(RECIPE, realm).notes == (
+    assert plan(RECIPE, realm).problems == (
         "role acme:intern: is not wanted any more; --prune removes it",
     )
     assert [(it.do, it.item.key) for it in plan(RECIPE, realm, prune=True).steps] == [

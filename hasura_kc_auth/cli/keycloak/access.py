@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from hasura_kc_auth.cli.keycloak.showing import printable
 from hasura_kc_auth.cli.running import Exit, run, settings_or_exit
 from hasura_kc_auth.config.credentials import LoginOptions, login_of
 from hasura_kc_auth.config.issuers import IssuerSettings
@@ -18,6 +19,7 @@ from hasura_kc_auth.config.orgs_file import OrgsFile, read_orgs
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.config.sources import ConfigurationError
 from hasura_kc_auth.keycloak.admin.api import Admin, AdminFailed, Login
+from hasura_kc_auth.keycloak.admin.errors import LoginImpossible
 from hasura_kc_auth.keycloak.realm_reader import realm_url
 
 Result = TypeVar("Result")
@@ -78,13 +80,14 @@ def orgs_or_exit(file: Path, config: Path | None, *, as_json: bool = False) -> O
         refuse(error.problems, as_json=as_json)
 
 
-def issuer_or_exit(settings: Settings, url: str) -> IssuerSettings:
+def issuer_or_exit(settings: Settings, url: str, *, as_json: bool = False) -> IssuerSettings:
     """Return the one issuer that is meant; or say which there are to choose from, and exit 2."""
     chosen = [it for it in settings.issuers if url in ("", it.issuer)]
     if not chosen:
-        refuse(["--issuer: is none of `issuers`"])
+        refuse(["--issuer: is none of `issuers`"], as_json=as_json)
     if len(chosen) > 1:
-        refuse(["--issuer: there are several issuers; say which one is meant"])
+        problem = "--issuer: there are several issuers; say which one is meant"
+        refuse([problem], as_json=as_json)
     return chosen[0]
 
 
@@ -94,19 +97,26 @@ def open_realm(issuer: IssuerSettings, login: Login) -> Admin:
     return Admin(server, realm, login, ca_file=issuer.ca_file)
 
 
-def run_or_exit(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run; where Keycloak can't be reached or forbids it, say so and exit 3."""
+def run_or_exit(main: Coroutine[Any, Any, Result], *, as_json: bool = False) -> Result:
+    """Run; exit 1 where nobody could log in so, 3 where Keycloak can't be reached or forbids it."""
     try:
         return run(main)
+    except LoginImpossible as failure:
+        _complain([f"Keycloak: {failure}"], as_json=as_json)
+        raise typer.Exit(Exit.NO) from None
     except AdminFailed as failure:
-        typer.echo(f"Keycloak: {failure}", err=True)
+        _complain([f"Keycloak: {failure}"], as_json=as_json)
         raise typer.Exit(Exit.CANNOT_TELL) from None
 
 
 def refuse(problems: list[str], *, as_json: bool = False) -> NoReturn:
     """Print what is wrong with the command, its file or the settings, and exit 2."""
+    _complain(problems, as_json=as_json)
+    raise typer.Exit(Exit.USAGE) from None
+
+
+def _complain(problems: list[str], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"problems": problems}))
     for problem in () if as_json else problems:
-        typer.echo(problem, err=True)
-    raise typer.Exit(Exit.USAGE) from None
+        typer.echo(printable(problem), err=True)

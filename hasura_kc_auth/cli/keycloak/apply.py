@@ -34,6 +34,7 @@ from hasura_kc_auth.config.orgs_file import OrgsFile
 from hasura_kc_auth.keycloak.admin.api import Login
 from hasura_kc_auth.keycloak.realm.state import RealmState
 from hasura_kc_auth.keycloak.realm.writer import Outcome, RealmWriter
+from hasura_kc_auth.provisioning.items import Member
 from hasura_kc_auth.provisioning.plan import Plan, Step
 from hasura_kc_auth.provisioning.plan import plan as steps_towards
 
@@ -67,9 +68,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one for each option
     options = LoginOptions(client_id, client_secret_file, admin, admin_password_file, login_realm)
     login = login_or_exit(options, as_json=as_json)
     confirm = _no_question if yes else partial(confirmed, as_json=as_json)
-    console = Console(highlight=False, quiet=as_json)
+    console = Console(highlight=False, emoji=False, quiet=as_json)
     wishes = Wishes(prune=prune, adopt=adopt)
-    result = run_or_exit(_bring(orgs, login, wishes, confirm, console))
+    result = run_or_exit(_bring(orgs, login, wishes, confirm, console), as_json=as_json)
     if as_json:
         print(json.dumps(_as_object(result)))
     else:
@@ -155,14 +156,19 @@ def _no_question(_: Plan) -> None:
 
 
 def confirmed(plan: Plan, *, as_json: bool) -> None:
-    """Ask before something is removed; where nobody can be asked, refuse."""
-    removed = [str(step.item) for step in plan.steps if step.do == "remove"]
+    """Ask before something is taken from people; where nobody can be asked, refuse."""
+    removed = [line(step) for step in plan.steps if step.do == "remove" or _takes_roles(step)]
     if not removed:
         return
     if as_json or not sys.stdin.isatty():
         refuse(["--yes: is needed to remove something where nobody can be asked"], as_json=as_json)
-    typer.echo(printable(f"to be removed: {', '.join(removed)}"), err=True)
+    typer.echo("to be removed:\n" + "\n".join(removed), err=True)
     typer.confirm("Remove them, with all roles that people hold there?", abort=True, err=True)
+
+
+def _takes_roles(step: Step) -> bool:
+    old, new = step.old, step.new
+    return isinstance(old, Member) and isinstance(new, Member) and not old.roles <= new.roles
 
 
 def _print(result: Result, console: Console) -> None:

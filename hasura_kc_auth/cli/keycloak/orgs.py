@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import typer
 from rich.console import Console
@@ -26,8 +26,8 @@ from hasura_kc_auth.cli.keycloak.showing import printable
 from hasura_kc_auth.cli.keycloak.token import (
     FrontendOption,
     UserOption,
+    claims_of,
     judge,
-    named,
     scopes_for,
 )
 from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, settings_or_exit
@@ -36,10 +36,9 @@ from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.claims import object_at
-from hasura_kc_auth.core.policy import IssuerPolicy
 from hasura_kc_auth.core.session import ORG_ID
 from hasura_kc_auth.core.strict_json import Json
-from hasura_kc_auth.keycloak.admin.api import AdminFailed, Login
+from hasura_kc_auth.keycloak.admin.api import Login
 from hasura_kc_auth.keycloak.realm.example_tokens import ExampleTokens
 from hasura_kc_auth.provisioning.recipe import ORGANIZATION
 from hasura_kc_auth.provisioning.wanted import MY_ORGS
@@ -68,13 +67,14 @@ def orgs(  # noqa: PLR0913, PLR0917 - one for each option
     3: Keycloak can't be reached, or the account may not look.
     """
     settings = settings_or_exit(config, as_json=as_json)
-    chosen = issuer_or_exit(settings, issuer)
+    chosen = issuer_or_exit(settings, issuer, as_json=as_json)
     if chosen.org.from_ == "claim":
         refuse(["org.from is claim: there is no scope that tells all orgs"], as_json=as_json)
     options = LoginOptions(client_id, client_secret_file, admin, admin_password_file, login_realm)
     login = login_or_exit(options, as_json=as_json)
-    claims = run_or_exit(_claims_of_all(chosen, login, client or chosen.clients[0], user))
-    found = run_or_exit(_judge_each(settings, chosen, named(chosen, claims)))
+    found = run_or_exit(
+        _judge_each(settings, chosen, login, client or chosen.clients[0], user), as_json=as_json
+    )
     if as_json:
         print(json.dumps({"orgs": [_as_object(org, it) for org, it in found.items()]}))
     else:
@@ -83,44 +83,28 @@ def orgs(  # noqa: PLR0913, PLR0917 - one for each option
     raise typer.Exit(Exit.YES if allowed else Exit.NO)
 
 
-async def _claims_of_all(issuer: IssuerSettings, login: Login, client: str, user: str) -> Claims:
-    """Return the claims that tell every org of the user: those that a picker asks for."""
-    async with open_realm(issuer, login) as admin:
-        examples = ExampleTokens(admin, client)
-        if issuer.org.from_ == "organization":
-            return await examples.claims(user, f"openid {ORGANIZATION}:*")
-        if not await examples.may_ask_for(MY_ORGS):
-            raise AdminFailed(
-                f"client {client} lacks the scope {MY_ORGS}; `keycloak apply` makes it"
-            )
-        return await examples.claims(user, f"openid {MY_ORGS}")
-
-
 async def _judge_each(
-    settings: Settings, issuer: IssuerSettings, claims: Claims
+    settings: Settings, issuer: IssuerSettings, login: Login, client: str, user: str
 ) -> dict[str, Examination]:
     """Return, by org, what the service says of a login for it alone."""
     policy = policy_of(settings).issuers[issuer.issuer]
-    return {
-        org: await judge(settings, issuer, narrowed, "", "")
-        for org, narrowed in _narrowed(claims, policy)
-    }
-
-
-def _narrowed(claims: Claims, policy: IssuerPolicy) -> Iterator[tuple[str, Claims]]:
-    """Yield each org with the claims of a login for it."""
-    carrier = "organization" if policy.org.source == "organization" else "resource_access"
-    for org, entry in object_at(claims, carrier).items():
-        if policy.can_be_org(org):
-            scope = " ".join(["openid", *scopes_for(policy.org, org)])
-            yield org, {**claims, "scope": scope, carrier: {org: entry}}
+    every = MY_ORGS if policy.org.source == "client-scope" else f"{ORGANIZATION}:*"
+    carrier = "resource_access" if policy.org.source == "client-scope" else ORGANIZATION
+    found: dict[str, Examination] = {}
+    async with open_realm(issuer, login) as admin:
+        examples = ExampleTokens(admin, client)
+        told = await claims_of(examples, issuer, user, [every])
+        for org in filter(policy.can_be_org, object_at(told, carrier)):
+            claims = await claims_of(examples, issuer, user, scopes_for(policy.org, org))
+            found[org] = await judge(settings, issuer, claims, "", "")
+    return found
 
 
 def _print(found: Mapping[str, Examination]) -> None:
     table = Table("org", "roles", box=None, padding=(0, 1, 0, 0))
     for org, examination in found.items():
         table.add_row(escape(printable(org)), _verdict(examination))
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table if found else "[yellow]none: the user holds no role in any org[/yellow]")
 
 

@@ -61,7 +61,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one for each option
     orgs = orgs_or_exit(file, config, as_json=as_json)
     options = LoginOptions(client_id, client_secret_file, admin, admin_password_file, login_realm)
     login = login_or_exit(options, as_json=as_json)
-    found = run_or_exit(_look(orgs, login))
+    found = run_or_exit(_look(orgs, login), as_json=as_json)
     made = steps_towards(orgs.wanted, found, prune=prune, adopt=adopt)
     if as_json:
         print(json.dumps(as_object(made)))
@@ -77,7 +77,7 @@ async def _look(orgs: OrgsFile, login: Login) -> Found:
 
 def show(made: Plan) -> None:
     """Print a plan as a diff."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for colour, text in lines(made):
         console.print(text, style=colour, markup=False, soft_wrap=True)
     for problem in made.problems:

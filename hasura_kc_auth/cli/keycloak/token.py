@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -29,6 +29,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.policy import OrgPolicy
 from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.keycloak.admin.api import Login
+from hasura_kc_auth.keycloak.admin.errors import LoginImpossible
 from hasura_kc_auth.keycloak.realm.example_tokens import ExampleTokens
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS
 
@@ -63,14 +64,15 @@ def token(  # noqa: PLR0913, PLR0917 - one for each option
     can't be reached, or the account may not look.
     """
     settings = settings_or_exit(config, as_json=as_json)
-    chosen = issuer_or_exit(settings, issuer)
+    chosen = issuer_or_exit(settings, issuer, as_json=as_json)
     options = LoginOptions(client_id, client_secret_file, admin, admin_password_file, login_realm)
     login = login_or_exit(options, as_json=as_json)
-    scope = " ".join(["openid", *scopes_for(policy_of(settings).issuers[chosen.issuer].org, org)])
-    claims = run_or_exit(claims_of(chosen, login, client or chosen.clients[0], user, scope))
+    frontend = client or chosen.clients[0]
+    scopes = scopes_for(policy_of(settings).issuers[chosen.issuer].org, org)
+    claims = run_or_exit(_claims(chosen, login, frontend, user, scopes), as_json=as_json)
     found = run_or_exit(judge(settings, chosen, claims, org, role))
     if not as_json:
-        typer.echo(f"a login at {client or chosen.clients[0]} for scope={scope}: the claims are")
+        typer.echo(f"a login at {frontend} for scope={login_scope(scopes)}: the claims are")
         typer.echo("Keycloak's, signed here with a throw-away key, and judged by your settings")
     raise typer.Exit(tell(found, as_json=as_json))
 
@@ -86,21 +88,33 @@ def scopes_for(policy: OrgPolicy, org: str) -> list[str]:
     }[policy.source]
 
 
-async def claims_of(
-    issuer: IssuerSettings, login: Login, client: str, user: str, scope: str
+def login_scope(scopes: Sequence[str]) -> str:
+    return " ".join(["openid", *scopes])
+
+
+async def _claims(
+    issuer: IssuerSettings, login: Login, client: str, user: str, scopes: Sequence[str]
 ) -> dict[str, Json]:
-    """Return the claims that Keycloak would put into this login's access token."""
     async with open_realm(issuer, login) as admin:
-        claims = await ExampleTokens(admin, client).claims(user, scope)
-    return named(issuer, claims)
+        return await claims_of(ExampleTokens(admin, client), issuer, user, scopes)
 
 
-def named(issuer: IssuerSettings, claims: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the claims under the issuer's own name.
+async def claims_of(
+    examples: ExampleTokens, issuer: IssuerSettings, user: str, scopes: Sequence[str]
+) -> dict[str, Json]:
+    """Return the claims that Keycloak would put into this login's access token.
 
-    Where no hostname is set Keycloak calls itself as it was asked: here perhaps at an inner
-    address, in a login at the one that the settings have.
+    Raises AdminFailed; LoginImpossible where a scope is asked for that the client does not have.
     """
+    for scope in scopes:
+        if not await examples.may_ask_for(scope):
+            raise LoginImpossible(
+                f"client {examples.client_id} lacks the scope {scope}: a login that asks for it is "
+                "invalid_scope (Clients, the client, Client scopes; or `keycloak apply`)"
+            )
+    claims = await examples.claims(user, login_scope(scopes))
+    # Where no hostname is set Keycloak calls itself as it was asked: here perhaps at an inner
+    # address, in a login at the one that the settings have.
     return {**claims, "iss": issuer.issuer}
 
 

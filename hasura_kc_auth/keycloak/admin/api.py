@@ -23,6 +23,7 @@ from hasura_kc_auth.keycloak.admin.errors import (
     LoginRefused,
     NotFound,
     OddAnswer,
+    Stumbled,
     Unreachable,
     call_name,
     forbidden,
@@ -146,7 +147,7 @@ class Admin:
             except Unreachable as error:
                 pause = next(pauses, None) if error.may_pass else None
                 if pause is None:
-                    raise Unreachable(f"{call_name(method, path)}: {error}") from None
+                    raise type(error)(f"{call_name(method, path)}: {error}") from None
             await self._sleep(pause * (1 + self._random()) / 2)
 
     async def _attempt(
@@ -162,6 +163,8 @@ class Admin:
         if response.is_success:
             return response
         status, call = response.status_code, call_name(method, path)
+        if status == 500:  # noqa: PLR2004 - two writers met in the database, or it never will work
+            raise Stumbled("Keycloak answered 500")
         if status in BUSY:
             raise Unreachable(f"Keycloak answered {status}")
         words = self._words(response)

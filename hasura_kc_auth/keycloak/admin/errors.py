@@ -32,6 +32,14 @@ class Unreachable(AdminFailed):
         self.may_pass = may_pass
 
 
+class Stumbled(Unreachable):
+    """Keycloak fails at this call again and again, while it may well do others."""
+
+
+class LoginImpossible(AdminFailed):
+    """Nobody could log in as what was asked about; the text says why."""
+
+
 class Forbidden(AdminFailed):
     """The account lacks a role; the text says which, and for what."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 
 from hasura_kc_auth.keycloak.admin.answers import an_object, texts
 from hasura_kc_auth.keycloak.admin.api import Admin
+from hasura_kc_auth.keycloak.admin.errors import NotFound
 from hasura_kc_auth.keycloak.realm.ids import RealmIds
 from hasura_kc_auth.provisioning.items import Assignment, client_key, scope_key
 
@@ -33,7 +35,8 @@ class AssignmentWriter:
         # A client has a scope one way only, and Keycloak keeps the first without a word. A new one
         # has what the realm gives to all.
         if now is not None:
-            await self._admin.delete(f"{client}/{now}-client-scopes/{scope}")
+            with suppress(NotFound):  # taken already, by an attempt whose answer was lost
+                await self._admin.delete(f"{client}/{now}-client-scopes/{scope}")
         if how is not None:
             await self._admin.put(f"{client}/{how}-client-scopes/{scope}")
 

@@ -18,7 +18,9 @@ from hasura_kc_auth.keycloak.admin.answers import (
     text,
     texts,
 )
-from hasura_kc_auth.keycloak.admin.api import Admin, NotFound
+from hasura_kc_auth.keycloak.admin.api import Admin
+from hasura_kc_auth.keycloak.admin.errors import LoginImpossible
+from hasura_kc_auth.provisioning.recipe import ORGANIZATION
 
 
 class ExampleTokens:
@@ -26,7 +28,7 @@ class ExampleTokens:
 
     def __init__(self, admin: Admin, client_id: str) -> None:
         self._admin = admin
-        self._client_id = client_id
+        self.client_id = client_id
 
     async def claims(self, user: str, scope: str) -> Mapping[str, Json]:
         """Return what a login of this user (by user name) for these scopes would get."""
@@ -35,20 +37,29 @@ class ExampleTokens:
         return an_object(await self._admin.get(path, scope=scope, userId=await self._user(user)))
 
     async def may_ask_for(self, scope: str) -> bool:
-        """Whether the client has this scope as an optional one."""
-        return scope in texts(await self._client(), "optionalClientScopes")
+        """Whether a login may ask for this scope; `organization:acme` is one of `organization`."""
+        client, name = await self._client(), scope.partition(":")[0]
+        assigned = texts(client, "optionalClientScopes") | texts(client, "defaultClientScopes")
+        return scope in assigned or (name == ORGANIZATION and name in assigned)
 
     async def _client(self) -> Object:
-        found = list_of_objects(await self._admin.get("clients", clientId=self._client_id))
+        found = list_of_objects(await self._admin.get("clients", clientId=self.client_id))
         for it in found:
-            if text(it, "clientId") == self._client_id:
-                return it
-        raise NotFound(f"the realm has no client {self._client_id}")
+            if text(it, "clientId") == self.client_id:
+                return _enabled(it, f"client {self.client_id}")
+        raise LoginImpossible(f"the realm has no client {self.client_id}")
 
     async def _user(self, name: str) -> str:
         found = list_of_objects(await self._admin.get("users", username=name, exact="true"))
         for it in found:
             # Keycloak keeps user names in lower case, and compares them so.
             if text(it, "username").lower() == name.lower():
-                return identifier(it)
-        raise NotFound(f"the realm has no user {name}")
+                return identifier(_enabled(it, f"user {name}"))
+        raise LoginImpossible(f"the realm has no user {name}")
+
+
+def _enabled(it: Object, name: str) -> Object:
+    # Keycloak makes examples for them all the same.
+    if it.get("enabled") is False:
+        raise LoginImpossible(f"{name} is disabled, and a login is refused")
+    return it

@@ -79,4 +79,4 @@ class OrganizationState:
 
 
 def _is_held(organization: Organization, wanted: Wanted) -> bool:
-    return organization.owned or organization.alias in wanted.orgs
+    return organization.owned or organization.alias in {*wanted.orgs, *wanted.retired}

@@ -92,8 +92,24 @@ class PieceWriter:
 
     async def _remove(self, place: _Place, piece: Piece) -> None:
         with suppress(NotFound):  # gone already, by an attempt whose answer was lost
-            await self._admin.delete(await self._at(place, piece))
+            at = await self._at(place, piece)
+            if isinstance(piece, Organization):
+                await self._refuse_managed_members(at, piece)
+            await self._admin.delete(at)
         self._ids.of.pop(piece.key, None)
+
+    async def _refuse_managed_members(self, at: str, organization: Organization) -> None:
+        """Refuse to remove an organization whose users Keycloak would delete along with it.
+
+        Those are the ones that its own identity provider has made: managed members.
+        """
+        query = {"membershipType": "MANAGED", "max": "1"}
+        members = list_of_objects(await self._admin.get(f"{at}/members", **query))
+        if any(it.get("membershipType") == "MANAGED" for it in members):
+            raise AdminFailed(
+                f"{organization}: has members that Keycloak would delete along with it (managed "
+                "ones, of its identity provider); move them first"
+            )
 
     async def _at(self, place: _Place, piece: Piece) -> str:
         known = self._ids.of.get(piece.key)

@@ -126,13 +126,13 @@ class RealmState:
         return [
             ScopeMapping(scope, client, names_of(roles))
             for client, roles in by_client(await held.listing.mappings_of(scope))
-            if client in held.clients and roles
+            if held.holds_roles(client) and roles
         ]
 
     async def _own_mapping(self, client: str, held: _Held) -> list[Item]:
         path = f"clients/{self.ids.of[client_key(client)]}/scope-mappings"
         found = labels(await self._admin.get(path))
-        roles = (label for label, holder, _ in found if holder in held.clients)
+        roles = (label for label, holder, _ in found if held.holds_roles(holder))
         return [OwnMapping(client, frozenset(roles))]
 
     async def _memberships(self, user: str, wanted: Wanted) -> list[Item]:
@@ -154,6 +154,10 @@ class _Held:
         self.clients: Mapping[str, Client] = {it.client_id: it for it in self._clients()}
         self.scopes: Mapping[str, Scope] = {it.name: it for it in self._scopes()}
 
+    def holds_roles(self, client: str) -> bool:
+        """Whether the client's roles are those of orgs; a frontend's own are other people's."""
+        return client in self.clients and self.clients[client].use != "frontend"
+
     def at_once(self) -> Iterator[Item]:
         """Yield the items that need no further question."""
         yield from self.clients.values()
@@ -167,14 +171,18 @@ class _Held:
         for name, it in self.listing.clients.items():
             named = self._named.get(client_key(name))
             use = named.use if isinstance(named, Client) else use_of(it)
+            if name in self.wanted.retired:
+                use = use or "org"
             if use is not None:
                 yield read_client(it, use)
 
     def _scopes(self) -> Iterator[Scope]:
+        retired = {self.wanted.scope_of(org): org for org in self.wanted.retired}
         for name, it in self.listing.scopes.items():
             named = self._named.get(scope_key(name))
-            if isinstance(named, Scope) or is_owned(it):
-                yield read_scope(it, named.org if isinstance(named, Scope) else "")
+            if isinstance(named, Scope) or is_owned(it) or name in retired:
+                org = named.org if isinstance(named, Scope) else retired.get(name, "")
+                yield read_scope(it, org)
 
     def _mappers(self) -> Iterator[Mapper]:
         for scope, it in self.listing.scopes.items():

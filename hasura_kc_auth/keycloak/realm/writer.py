@@ -17,6 +17,7 @@ from hasura_kc_auth.keycloak.admin.errors import (
     Forbidden,
     LoginRefused,
     NotFound,
+    Stumbled,
     Unreachable,
 )
 from hasura_kc_auth.keycloak.realm.assignment_writer import AssignmentWriter
@@ -172,7 +173,7 @@ class _Run:
         except AdminFailed as error:
             self.failures.append(Failure(step, error.detail))
             self._missing.add(step.item.key)
-            if isinstance(error, _FATAL):
+            if isinstance(error, _FATAL) and not isinstance(error, Stumbled):
                 self.is_hopeless = True
         else:
             self.progress(step)

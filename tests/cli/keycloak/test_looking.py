@@ -46,8 +46,9 @@ def shop(place: Place) -> Iterator[Place]:
     return place
 
 
-def answers(place: Place, told: Any) -> None:
-    place.server.faults.append(Fault("evaluate-scopes", json.dumps(told).encode(), times=9))
+def answers(place: Place, *told: Any) -> None:
+    for it in told:
+        place.server.faults.append(Fault("evaluate-scopes", json.dumps(it).encode()))
 
 
 # export
@@ -122,6 +123,7 @@ def test_a_login_asks_for_what_the_carrier_takes(
     shop: Place, org: str, settings: dict[str, Any], scope: str
 ) -> None:
     shop.write(settings=shop.settings(**settings))
+    shop.server.client("frontend")["optionalClientScopes"] += ["org:acme", "organization"]
     answers(shop, claims(scope))
 
     said = shop.run("token", "--user", "alice", "--org", org, "--client", "frontend")
@@ -140,7 +142,7 @@ def test_a_login_asks_for_what_the_carrier_takes(
 def test_who_is_not_there_is_named(shop: Place, words: list[str], problem: str) -> None:
     said = shop.run("token", *words)
 
-    assert (said.code, said.out, said.err) == (3, "", f"{NOT_FOUND} {problem}\n")
+    assert (said.code, said.out, said.err) == (1, "", f"{NOT_FOUND} {problem}\n")
 
 
 @pytest.mark.parametrize(
@@ -157,15 +159,17 @@ def test_nobody_else_is_taken_for_them(
 
     said = shop.run("token", "--user", "alice")
 
-    assert (said.code, said.err) == (3, f"{NOT_FOUND} {problem}\n")
+    assert (said.code, said.err) == (1, f"{NOT_FOUND} {problem}\n")
 
 
 # orgs
 
 
 def test_the_orgs_of_a_user(shop: Place) -> None:
-    roles = [("acme", ["editor", "viewer"]), ("globex", ["janitor"]), ("account", ["manage"])]
-    answers(shop, recipe(*roles, scope="openid my-orgs"))
+    acme, globex = ("acme", ["editor", "viewer"]), ("globex", ["janitor"])
+    every = recipe(acme, globex, ("account", ["manage"]), scope="openid my-orgs")
+    each = [recipe(acme, scope="openid acme"), recipe(globex, scope="openid globex")]
+    answers(shop, *(every, *each) * 2)
 
     said, as_json = (shop.run("orgs", "--user", "alice", *words) for words in ((), ("--json",)))
 
@@ -183,9 +187,16 @@ def test_the_orgs_of_a_user(shop: Place) -> None:
 
 def test_the_organizations_of_a_user(shop: Place) -> None:
     shop.write(settings=shop.settings(org={"from": "organization", "client": "api"}))
-    entry = {"resource_access": {"api": {"roles": ["editor"]}}}
-    told = {"acme": entry, "globex": {"resource_access": {}}}
-    answers(shop, claims("openid organization:*", aud="hasura", organization=told))
+    shop.server.client("frontend")["optionalClientScopes"] += ["organization"]
+    told = {"acme": {"resource_access": {"api": {"roles": ["editor"]}}}, "globex": {"groups": []}}
+    answers(
+        shop,
+        claims("openid organization:*", aud="hasura", organization=told),
+        *(
+            claims(f"openid organization:{org}", aud="hasura", organization={org: entry})
+            for org, entry in told.items()
+        ),
+    )
 
     said = shop.run("orgs", "--user", "alice", "--json")
 
@@ -193,6 +204,21 @@ def test_the_organizations_of_a_user(shop: Place) -> None:
         "acme": None,
         "globex": "no_role",
     }
+
+
+@pytest.mark.parametrize("what", ["user alice", "client frontend"])
+def test_who_is_disabled_cannot_log_in(shop: Place, what: str) -> None:
+    kind, name = what.split()
+    for it in shop.server.things[f"{kind}s"].values():
+        if name in (it.get("username"), it.get("clientId")):
+            it["enabled"] = False
+
+    said = shop.run("token", "--user", "alice", "--org", "acme", "--json")
+
+    assert (said.code, said.json) == (
+        1,
+        {"problems": [f"Keycloak: {what} is disabled, and a login is refused"]},
+    )
 
 
 def test_who_has_no_org_is_told_so(shop: Place) -> None:
@@ -208,10 +234,8 @@ def test_without_its_scope_nobody_can_tell(place: Place) -> None:
 
     said = place.run("orgs", "--user", "alice")
 
-    assert (said.code, said.err) == (
-        3,
-        "Keycloak: client frontend lacks the scope my-orgs; `keycloak apply` makes it\n",
-    )
+    assert said.code == 1
+    assert said.err.startswith("Keycloak: client frontend lacks the scope my-orgs: ")
 
 
 def test_a_claim_tells_of_one_org_only(place: Place) -> None:

@@ -133,18 +133,26 @@ def retired(place: Place) -> Place:
     return place
 
 
-def test_what_is_not_wanted_any_more_is_only_noted(retired: Place) -> None:
+def test_what_is_not_wanted_any_more_is_only_told_of(retired: Place) -> None:
     said, applied = retired.plan(), retired.apply()
 
-    assert (said.code, said.out.splitlines()) == (
-        0,
-        [
-            "  client globex: is not wanted any more; --prune removes it",
-            "  scope globex: is not wanted any more; --prune removes it",
-            NOTHING.strip(),
-        ],
-    )
-    assert (applied.code, applied.out) == (0, said.out)
+    problems = [
+        "! client globex: is not wanted any more; --prune removes it",
+        "! scope globex: is not wanted any more; --prune removes it",
+    ]
+    assert (said.code, said.out.splitlines()[:-1]) == (1, problems)
+    assert (applied.code, applied.out.splitlines()) == (1, [*problems, "0 of 0 steps done"])
+
+
+def test_what_others_made_is_told_of_and_left(place: Place) -> None:
+    place.apply()
+    place.server.add_role("acme", "auditor")
+    note = "  role acme:auditor: is not in the file; who holds only it may be without the org"
+
+    planned, applied = place.plan(), place.apply()
+
+    assert (planned.code, planned.out) == (0, f"{note}\n{NOTHING}")
+    assert (applied.code, applied.out) == (0, f"{note}\n{NOTHING}")
 
 
 def test_removing_is_refused_where_nobody_can_be_asked(retired: Place) -> None:
@@ -176,7 +184,7 @@ def test_on_a_terminal_the_question_is_asked(
     names = {it["clientId"] for it in retired.server.things["clients"].values()}
     assert names & {"globex"} == left
     assert said[0] == code
-    assert "to be removed: client globex, scope globex" in said[1]
+    assert "to be removed:\r\n- client globex\r\n- scope globex\r\n" in said[1]
 
 
 def test_a_password_is_asked_for_on_a_terminal_and_not_shown(place: Place) -> None:

@@ -97,8 +97,10 @@ def test_every_setting_arrives_as_it_was_written(chart, pods_files):
     assert (settings.session.max_age, settings.cache.entries) == (None, 1_000_000)
 
 
-def test_the_listing_of_the_readme_can_be_copied(chart, pods_files):
-    text = (ROOT / "README.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+def test_the_listing_of_the_manual_can_be_copied(chart, pods_files):
+    text = (
+        (ROOT / "docs/settings.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    )
     listing = yaml.safe_load(text)
     del listing["management"]["host"]  # loopback, where no probe reaches it
 

@@ -189,6 +189,66 @@ async def test_what_is_not_wanted_any_more_is_changed_and_removed(
     assert (await planned(server, after, prune=True)).is_empty
 
 
+async def test_an_organization_takes_no_user_along(server: RealmServer) -> None:
+    """Keycloak deletes managed members with their organization; others only leave it."""
+    await brought(server, NATIVE)
+    alias, alice = "acme", next(iter(server.things["users"]))
+    members = server.things[f"organizations/{organization(server, alias)['id']}/members"]
+    members[alice] = {"membershipType": "MANAGED"}
+    without = replace(NATIVE, orgs={"globex": NATIVE.orgs["globex"]}, retired=frozenset({"acme"}))
+
+    outcome = await applied(server, without, prune=True)
+
+    assert [it.detail for it in outcome.failures] == [
+        (
+            "organization acme: has members that Keycloak would delete along with it (managed "
+            "ones, of its identity provider); move them first"
+        )
+    ]
+    assert organization(server, alias)
+    members[alice] = {"membershipType": "UNMANAGED"}
+    await brought(server, without, prune=True)
+    assert (await planned(server, without)).is_empty
+
+
+async def test_one_call_that_never_works_does_not_end_the_rest(server: RealmServer) -> None:
+    server.faults.append(Fault("POST clients$", 500, times=99))
+
+    outcome = await applied(server, RECIPE)
+
+    assert (len(outcome.failures), outcome.is_hopeless) == (3, False)
+    assert {it.detail for it in outcome.failures} == {"POST clients: Keycloak answered 500"}
+    assert server.scope("my-orgs")["protocolMappers"] != []
+    server.faults.clear()
+    await brought(server, RECIPE)
+
+
+async def test_a_frontends_own_roles_are_other_peoples(server: RealmServer) -> None:
+    await brought(server, RECIPE)
+    server.add_role("frontend", "theirs")
+    role = server.role("frontend", "theirs")
+    own = f"clients/{server.client('frontend')['id']}/scope-mappings"
+    server.hold(f"{own}/clients/{server.client('frontend')['id']}", role)
+    scope = f"client-scopes/{server.scope('roles')['id']}/scope-mappings"
+    server.hold(f"{scope}/clients/{server.client('frontend')['id']}", role)
+
+    assert (await planned(server, RECIPE)).is_empty
+
+
+@pytest.mark.parametrize("wanted", [RECIPE, NATIVE])
+async def test_a_retired_name_is_seen_whoever_uses_it(server: RealmServer, wanted: Wanted) -> None:
+    await brought(server, wanted)
+    server.add_client("oldco")
+    server.add("client-scopes", name="org:oldco", attributes={}, protocolMappers=[])
+    server.add("organizations", name="Oldco", alias="oldco", attributes={})
+
+    made = await planned(server, replace(wanted, retired=frozenset({"oldco"})))
+
+    kinds = {"client oldco", "scope org:oldco"} if wanted is RECIPE else {"organization oldco"}
+    assert kinds <= {problem.partition(": is retired")[0] for problem in made.problems}
+    assert made.steps == ()
+
+
 async def test_what_is_changed_keeps_all_else(server: RealmServer) -> None:
     await brought(server, NATIVE)
     kept = {"attributes": {OWNED: ["yes"], "plan": ["gold"]}, "description": "kept"}
