@@ -37,7 +37,7 @@ def helm_values(
 
     The settings are checked, and go along as variables. Files that they name are not looked for.
 
-    helm upgrade hasura hasura/graphql-engine --values printed.yaml --values yours.yaml
+    helm upgrade hasura hasura/graphql-engine --values yours.yaml --values printed.yaml
     """
     try:
         settings = as_written(config, os.environ)  # noqa: TID251 - handed on: config.sources reads it

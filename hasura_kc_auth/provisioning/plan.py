@@ -157,6 +157,9 @@ class _Comparison:
             return replace(item, roles=item.roles | old.roles)
         if isinstance(item, ScopeMapping) and isinstance(old, ScopeMapping):
             return replace(item, roles=item.roles | (old.roles & self._strangers[item.client]))
+        if isinstance(item, Composite) and isinstance(old, Composite):
+            kept = old.contains & self._strangers[item.client]
+            return replace(item, contains=item.contains | kept)
         if isinstance(item, Client) and item.display_name is None and isinstance(old, Client):
             return replace(item, display_name=old.display_name)
         return item
@@ -219,7 +222,7 @@ def _dependents(wanted: Iterable[Item]) -> dict[Key, list[Key]]:
 
 
 def _strangers(found: Items, wanted: Items) -> dict[str, set[str]]:
-    """Return by client the roles that are not in the file and may stay mapped all the same.
+    """Return by client the roles that are not in the file and may stay mapped and contained.
 
     Those of others harm nobody by it, unless they contain roles of another client; the file's own
     of once go by --prune, and until then nobody is to lose an org.

@@ -257,11 +257,20 @@ def test_a_strange_role_that_leads_to_another_org_does_not_stay_mapped() -> None
     assert step.changes == {"roles": (mapped.roles, frozenset(ACME.roles))}
 
 
-def test_a_role_of_once_stays_mapped_until_it_is_removed() -> None:
+def test_a_role_of_once_stays_mapped_and_contained_until_it_is_removed() -> None:
+    """Whoever holds only it would lose the org by a slip in the file."""
     once = Role("acme", "intern")
     mapped = ScopeMapping("org:acme", "acme", frozenset({*ACME.roles, "intern"}))
+    contained = Composite("acme", "owner", frozenset({"viewer", "editor", "intern"}))
 
-    assert plan(RECIPE, as_wanted(RECIPE, once, mapped)).steps == ()
+    realm = as_wanted(RECIPE, once, mapped, contained)
+
+    assert plan(RECIPE, realm) == Plan(
+        (), ("role acme:intern: is not wanted any more; --prune removes it",), ()
+    )
+    assert [it.item.key for it in plan(RECIPE, realm, prune=True).steps] == [
+        ("role", "acme", "intern")
+    ]
 
 
 @pytest.mark.parametrize(

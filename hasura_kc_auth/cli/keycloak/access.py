@@ -19,7 +19,7 @@ from hasura_kc_auth.config.orgs_file import OrgsFile, read_orgs
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.config.sources import ConfigurationError
 from hasura_kc_auth.keycloak.admin.api import Admin, AdminFailed, Login
-from hasura_kc_auth.keycloak.admin.errors import LoginImpossible
+from hasura_kc_auth.keycloak.admin.errors import ExtraMissing, LoginImpossible
 from hasura_kc_auth.keycloak.realm_reader import realm_url
 
 Result = TypeVar("Result")
@@ -101,6 +101,8 @@ def run_or_exit(main: Coroutine[Any, Any, Result], *, as_json: bool = False) -> 
     """Run; exit 1 where nobody could log in so, 3 where Keycloak can't be reached or forbids it."""
     try:
         return run(main)
+    except ExtraMissing as failure:
+        refuse([str(failure)], as_json=as_json)
     except LoginImpossible as failure:
         _complain([f"Keycloak: {failure}"], as_json=as_json)
         raise typer.Exit(Exit.NO) from None

@@ -19,6 +19,7 @@ from hasura_kc_auth.keycloak.admin.errors import (
     BUSY,
     AdminFailed,
     Conflict,
+    ExtraMissing,
     Forbidden,
     LoginRefused,
     NotFound,
@@ -199,7 +200,7 @@ def _connect(server: str, realm: str, login: Login, ca_file: Path | None) -> Con
         from hasura_kc_auth.keycloak.admin.connection import Account, Connection  # noqa: PLC0415 - extra
     except ModuleNotFoundError:
         detail = "python-keycloak is not installed: pip install 'hasura-kc-auth[keycloak]'"
-        raise AdminFailed(detail) from None
+        raise ExtraMissing(detail) from None
     account = Account(
         realm=login.realm or (_MASTER if login.username else realm),
         client_id=login.client_id or _ADMIN_CLIENT,

@@ -36,6 +36,10 @@ class Stumbled(Unreachable):
     """Keycloak fails at this call again and again, while it may well do others."""
 
 
+class ExtraMissing(AdminFailed):
+    """What speaks to the admin API is not installed."""
+
+
 class LoginImpossible(AdminFailed):
     """Nobody could log in as what was asked about; the text says why."""
 

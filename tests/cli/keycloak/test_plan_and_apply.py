@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import sys
 from contextlib import suppress
 
 import pytest
@@ -275,6 +276,17 @@ class _Interrupts(list[str]):
         if call == "POST clients" and call not in self:
             os.kill(os.getpid(), signal.SIGINT)
         super().append(call)
+
+
+def test_without_the_extra_it_is_said_what_to_install(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "hasura_kc_auth.keycloak.admin.connection", None)
+
+    said = place.plan()
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "python-keycloak is not installed: pip install 'hasura-kc-auth[keycloak]'\n"
 
 
 def test_ctrl_c_ends_it_between_two_steps(place: Place) -> None:
