@@ -12,7 +12,7 @@ from rich.markup import escape
 from hasura_kc_auth.cli.personas import Outcome, Persona, PersonaFile, Tribunal
 from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, run, settings_or_exit
 from hasura_kc_auth.config.settings import Settings
-from hasura_kc_auth.config.sources import NotReadable, parse_yaml
+from hasura_kc_auth.config.sources import NotReadable, read_yaml
 from hasura_kc_auth.wiring import SYSTEM_CLOCKS
 
 
@@ -50,11 +50,7 @@ def policy_test(
 def _read(file: Path, settings: Settings, problems: list[str]) -> list[Persona]:
     """Read one file. What is wrong with it is added to the problems."""
     try:
-        personas = PersonaFile.model_validate(parse_yaml(file.read_text("utf-8-sig"))).personas
-    except OSError as error:
-        problems.append(f"{file}: cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{file}: is not UTF-8")
+        personas = PersonaFile.model_validate(read_yaml(file)).personas
     except NotReadable as error:
         problems.append(f"{file}: {error}")
     except ValidationError as error:

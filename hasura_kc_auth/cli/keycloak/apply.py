@@ -26,8 +26,8 @@ from hasura_kc_auth.cli.keycloak.access import (
     refuse,
     run_or_exit,
 )
-from hasura_kc_auth.cli.keycloak.plan import AdoptOption, PruneOption
-from hasura_kc_auth.cli.keycloak.showing import COLOURS, as_object, line, printable
+from hasura_kc_auth.cli.keycloak.plan import AdoptOption, PruneOption, show_remarks
+from hasura_kc_auth.cli.keycloak.showing import COLOURS, as_object, line
 from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, Signals
 from hasura_kc_auth.config.credentials import LoginOptions
 from hasura_kc_auth.config.orgs_file import OrgsFile
@@ -172,10 +172,7 @@ def _takes_roles(step: Step) -> bool:
 
 
 def _print(result: Result, console: Console) -> None:
-    for problem in result.problems:
-        console.print(f"! {printable(problem)}", style="bold red", markup=False, soft_wrap=True)
-    for note in result.plan.notes:
-        console.print(f"  {printable(note)}", style="dim", markup=False, soft_wrap=True)
+    show_remarks(result.problems, result.plan.notes, console)
     if result.plan.is_empty:
         console.print("nothing to do: the realm is as the file says", style="green")
         return

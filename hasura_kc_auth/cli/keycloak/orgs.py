@@ -37,13 +37,10 @@ from hasura_kc_auth.config.policy import policy_of
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.claims import object_at
 from hasura_kc_auth.core.session import ORG_ID
-from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.keycloak.admin.api import Login
 from hasura_kc_auth.keycloak.realm.example_tokens import ExampleTokens
 from hasura_kc_auth.provisioning.recipe import ORGANIZATION
 from hasura_kc_auth.provisioning.wanted import MY_ORGS
-
-Claims = Mapping[str, Json]
 
 
 def orgs(  # noqa: PLR0913, PLR0917 - one for each option

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -80,11 +81,16 @@ def show(made: Plan) -> None:
     console = Console(highlight=False, emoji=False)
     for colour, text in lines(made):
         console.print(text, style=colour, markup=False, soft_wrap=True)
-    for problem in made.problems:
-        console.print(f"! {printable(problem)}", style="bold red", markup=False, soft_wrap=True)
-    for note in made.notes:
-        console.print(f"  {printable(note)}", style="dim", markup=False, soft_wrap=True)
+    show_remarks(made.problems, made.notes, console)
     if made.is_empty:
         console.print("nothing to do: the realm is as the file says", style="green")
     else:
         console.print(summary(made))
+
+
+def show_remarks(problems: Iterable[str], notes: Iterable[str], console: Console) -> None:
+    """Print what is not as the file says and stays so, and what others made and was left."""
+    for problem in problems:
+        console.print(f"! {printable(problem)}", style="bold red", markup=False, soft_wrap=True)
+    for note in notes:
+        console.print(f"  {printable(note)}", style="dim", markup=False, soft_wrap=True)
