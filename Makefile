@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ test-fast: $(VENV)/.test ## everything but the real Keycloak, with coverage
 
 test-keycloak: $(VENV)/.test ## against a real Keycloak (Java 17 and Maven bring it)
 	$(BIN)/python -m pytest tests/integration $(ARGS)
+
+differential: $(VENV)/.test tests/differential/node_modules ## mutants of real tokens, judged by another implementation too (Node; ARGS="--count N --seed N")
+	@$(BIN)/python -m tests.differential $(ARGS)
+
+isolation: $(VENV)/.test ## a million random requests beside a model of who may see what (ARGS="--count N --seed N")
+	@$(BIN)/python -m tests.isolation $(ARGS)
 
 lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
 	$(BIN)/ruff format --check .
@@ -83,7 +89,7 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(TOOLS) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) tests/differential/node_modules dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -101,6 +107,11 @@ $(VENV)/.test: $(VENV)/.main requirements/test.txt
 	@echo "installing the test tools"
 	@$(PIP) -r requirements/test.txt
 	@touch $@
+
+# Without Node `make differential` says so itself.
+tests/differential/node_modules: tests/differential/package.json tests/differential/package-lock.json
+	@! command -v npm >/dev/null || npm ci --prefix tests/differential --silent --no-audit --no-fund --ignore-scripts
+	@! test -d $@ || touch $@
 
 $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 	@echo "installing the lint tools"
