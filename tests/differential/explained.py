@@ -65,7 +65,7 @@ EXPLANATIONS = (
         "`b64` is refused whatever it says (RFC 7797 wants it in `crit`); jose ignores it there.",
     ),
     Explanation(
-        ("crit",),
+        ("crit", "b64 true, with crit"),
         Code.MALFORMED_TOKEN,
         "No extension is understood here, so any `crit` is refused (RFC 7515, 4.1.11). jose "
         "understands `b64`, and lets it pass where it is true.",
@@ -105,7 +105,7 @@ EXPLANATIONS = (
         "Infinity, which no rule should compare a time with.",
     ),
     Explanation(
-        ("exp a huge number", "a time in another notation"),
+        ("exp an endless number", "a time in another notation"),
         Code.MISSING_CLAIM,
         "An integer of hundreds of digits, which no float can hold: for jose it never expires.",
     ),

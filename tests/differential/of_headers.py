@@ -100,13 +100,17 @@ def _critical(it: Material) -> str:
         {"crit": ["exp"], "exp": 1},
         {"crit": ["http://example.com/x"], "http://example.com/x": True},
         {"crit": ["b64"]},
-        {"crit": ["b64", "b64"], "b64": True},
+        {"crit": ["b64", "x"], "b64": True},
         {"crit": "b64", "b64": True},
         {"crit": None},
         {"crit": [1]},
         {"crit": {}},
     )
     return it.draft.with_header(**critical).signed()
+
+
+def _encoded(it: Material) -> str:
+    return it.draft.with_header(b64=True, crit=it.pick(["b64"], ["b64", "b64"])).signed()
 
 
 def _unencoded(it: Material) -> str:
@@ -154,6 +158,7 @@ KINDS: Kinds = {
     ),
     "a key comes along": _brings_its_key,
     "crit": _critical,
+    "b64 true, with crit": _encoded,
     "b64 true, without crit": _one_of("b64", *_TRUE),
     "b64 false, without crit": _one_of("b64", *_FALSE),
     "b64 no boolean": _one_of("b64", None, 0, "false", []),
