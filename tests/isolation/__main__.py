@@ -49,7 +49,8 @@ def _show(report: Report) -> None:
         f"{report.logins} tokens; {report.hits} answers from the cache, "
         f"{report.misses} decided anew"
     )
-    _OUT.print(_in_words(report.seed, report.wrong) if report.wrong else "no wrong answer")
+    found = _in_words(report.seed, report.wrong) if report.wrong else "no wrong answer"
+    _OUT.print(found, markup=False, soft_wrap=True)
 
 
 def _in_words(seed: int, wrong: Wrong) -> str:

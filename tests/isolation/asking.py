@@ -19,7 +19,13 @@ Pairs = list[tuple[str, str]]
 _IN_USE = 500
 _HOT = 40
 _HOT_SHARE = 0.7
+_MEMBERS_SHARE = 0.9
+_RUN_TOGETHER = 0.03
 _NEW_TOKEN = 0.08
+# Some of them are used for all their life, always in the same way, as by a tab that polls.
+_POLLING = 5
+_POLLING_SHARE = 0.05
+_BECOMES_POLLING = 0.02
 _ROLE_WISHES = (*ALLOWED, "admin", "boss", "auditor", "Editor", "VIEWER", "nobody", "public", "*")
 
 # Nothing that a client says of itself counts.
@@ -62,6 +68,7 @@ class Clients:
         self.keycloaks = keycloaks
         self._random = Random(f"requests {seed}")
         self._tokens: deque[tuple[Login, str]] = deque(maxlen=_IN_USE)
+        self._polling: deque[tuple[Login, str, Wishes]] = deque(maxlen=_POLLING)
         self.logins = 0
 
     def ask(self, now: float) -> Ask:
@@ -69,17 +76,22 @@ class Clients:
         random = self._random
         if not self._tokens or random.random() < _NEW_TOKEN:
             self._log_in(int(now))
+        if self._polling and random.random() < _POLLING_SHARE:
+            return self._put(*random.choice(self._polling))
         is_hot = random.random() < _HOT_SHARE
         some = min(len(self._tokens), _HOT if is_hot else _IN_USE)
         login, token = self._tokens[-random.randrange(1, some + 1)]
         wishes = self._usual_wishes(login) if is_hot else self._wishes(login)
+        if random.random() < _RUN_TOGETHER:
+            wishes = self._run_together(wishes)
         return self._put(login, token, wishes)
 
     # Tokens
 
     def _log_in(self, now: int) -> None:
         random = self._random
-        user = random.choice(self.people.users)
+        members = [user for user in self.people.users if user.roles]
+        user = random.choice(members if random.random() < _MEMBERS_SHARE else self.people.users)
         login = Login(
             user,
             self._asked(user),
@@ -88,18 +100,18 @@ class Clients:
             all_orgs=user.realm.carrier == "organization" and random.random() < 0.1,
             forged=random.random() < 0.03,
         )
-        self._tokens.append((login, self.keycloaks.token(login, random)))
+        token = self.keycloaks.token(login, random)
+        self._tokens.append((login, token))
+        if granted_orgs(login) and random.random() < _BECOMES_POLLING:
+            self._polling.append((login, token, self._usual_wishes(login)))
         self.logins += 1
 
     def _asked(self, user: User) -> tuple[str, ...]:
         """Return orgs in which the user holds a role, mostly, and now and then any others."""
-        random = self._random
-        own, all_orgs = [org for org, roles in user.roles.items() if roles], user.realm.orgs
-        count = (
-            1
-            if user.realm.carrier == "claim"
-            else random.choice((0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 6))
-        )
+        random, all_orgs = self._random, user.realm.orgs
+        own = [org for org, held in user.roles.items() if held and org not in user.realm.denied]
+        counts = (1,) if user.realm.carrier == "claim" else (0, *[1] * 10, 2, 2, 3, 6)
+        count = random.choice(counts)
         pool = own if own and random.random() < 0.9 else all_orgs
         return tuple(random.sample(pool, min(count, len(pool))))
 
@@ -115,6 +127,11 @@ class Clients:
         wish = login.user.realm.qualified(org) if len(granted) > 1 or random.random() < 0.5 else ""
         held = roles_held(login.user, org)
         return Wishes(wish, held[-1] if held and random.random() < 0.3 else "")
+
+    def _run_together(self, wishes: Wishes) -> Wishes:
+        """Return what only the border between the two wishes tells from the right ones."""
+        text = f"{wishes.org}{wishes.role}"
+        return self._random.choice((Wishes(text, ""), Wishes("", text)))
 
     def _wishes(self, login: Login) -> Wishes:
         random = self._random

@@ -7,7 +7,7 @@ service.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 LIFESPAN = 300
@@ -29,7 +29,7 @@ class Realm:
 
     namespace: str
     carrier: Carrier
-    orgs: tuple[str, ...]
+    orgs: tuple[str, ...] = field(repr=False)
     denied: frozenset[str]
 
     def qualified(self, name: str) -> str:
