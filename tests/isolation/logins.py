@@ -20,10 +20,12 @@ APP = "app"
 ORG_CLAIM = "org"
 GENERATIONS = 3
 
-# What "Full scope allowed" lets into a token beside anybody's orgs.
-_KEYCLOAKS_OWN = {
-    "account": {"roles": ["manage-account", "editor", "admin"]},
-    "realm-management": {"roles": ["admin", "editor", "viewer"]},
+# What "Full scope allowed" lets into a token beside anybody's orgs: clients of Keycloak's own, the
+# frontend, and one that is called like a standard scope. None is ever an org, whatever its roles
+# are and though a scope is called like it.
+_NEVER_ORGS = {
+    name: {"roles": ["editor", "admin", "viewer"]}
+    for name in ("account", "realm-management", "frontend", "profile")
 }
 
 
@@ -91,9 +93,10 @@ def _by_client_scope(login: Login, random: Random) -> dict[str, Any]:
     has_full_scope = random.random() < 0.3
     # Entries without a role, too, which Keycloak leaves out: they prove nothing.
     in_access = user.roles if has_full_scope else granted
-    claims = _access_claims(login, in_access, [scope_of(user.realm, org) for org in scopes])
+    names = [*scopes, *_NEVER_ORGS] if has_full_scope else scopes
+    claims = _access_claims(login, in_access, [scope_of(user.realm, org) for org in names])
     if has_full_scope:
-        claims["resource_access"] = {**_KEYCLOAKS_OWN, **claims.get("resource_access", {})}
+        claims["resource_access"] = {**_NEVER_ORGS, **claims.get("resource_access", {})}
         claims["aud"] = ["hasura", *claims["resource_access"]]
     return claims
 
