@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -171,6 +172,13 @@ def test_each_explanation_is_of_a_kind_that_there_is():
 
     assert [it for it in patterns if not any(fnmatchcase(kind, it) for kind in KINDS)] == []
     assert explanation_of(["as it is"], "malformed_token") is None
+
+
+def test_the_manual_explains_what_is_refused_by_us_alone():
+    page = Path(__file__).parents[2] / "docs" / "judges.md"
+    rows = {line.rpartition(" | ")[2] for line in page.read_text("utf-8").splitlines()}
+
+    assert {f"{it.why} |" for it in EXPLANATIONS} <= rows
 
 
 # --- what they are asked

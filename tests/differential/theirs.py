@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,15 +14,22 @@ from tests.differential.mutants import Mutant
 from tests.differential.originals import LEEWAY, World
 
 _HERE = Path(__file__).parent
+_LEAST_NODE = 20
 
 
 def missing() -> str | None:
     """Return what is missing to ask it, in a sentence for people; None where all is there."""
-    if shutil.which("node") is None:
-        return "no Node on this machine: the other judge needs Node 20 or newer"
+    node = shutil.which("node")
+    if node is None or _major_version(node) < _LEAST_NODE:
+        return f"the other judge needs Node {_LEAST_NODE} or newer"
     if not (_HERE / "node_modules" / "jose").is_dir():
         return "jose is not installed: `make differential` does it"
     return None
+
+
+def _major_version(node: str) -> int:
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - Node
+    return int(told.stdout.removeprefix("v").partition(".")[0])
 
 
 class Theirs:
