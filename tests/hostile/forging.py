@@ -31,6 +31,7 @@ class Forger:
         self._issuer = issuer
         pair = issuer.keys._published[-1]  # noqa: SLF001 - to sign what it would not sign itself
         self.key = MadeKey(str(pair.kid), "RS256", pair)  # type: ignore[arg-type]
+        self.claims = self.good_claims()
         self._words = self._all_words()
 
     def good_claims(self) -> dict[str, Any]:
