@@ -64,6 +64,11 @@ BEARER = ("Authorization", "Bearer a.b.c")
         pytest.param([("Authorization", "bearer a.b.c")], Request("a.b.c"), id="bearer"),
         pytest.param([("Authorization", "BEARER a.b.c")], Request("a.b.c"), id="BEARER"),
         pytest.param(
+            [("Authorization", "Bearer a.b.c\x0b")],
+            Request("a.b.c\x0b"),
+            id="other white space is part of the token, which is malformed then",
+        ),
+        pytest.param(
             [("Authorization", "Bearer  a.b.c")],
             Request(" a.b.c"),
             id="a second blank is part of the token, which is malformed then",

@@ -211,6 +211,7 @@ def test_what_is_read_strictly_can_be_written_as_strict_json(value):
         pytest.param('{"headers":}', id="no value"),
         pytest.param('{"headers":{}', id="no end"),
         pytest.param('{"headers":{}} {}', id="something behind it"),
+        pytest.param('{"headers":{}}x', id="one character behind it"),
         pytest.param('{"request":NaN,"headers":{}}', id="no number"),
         pytest.param('{"request":[1,]}', id="no list"),
         pytest.param("[]", id="a list"),
