@@ -31,7 +31,7 @@ _WORKSHOP = Path("mutants")  # mutmut's own
 _EQUIVALENT = Path("tests/core/equivalent_mutants.toml")
 _AT_ONCE = min(2, os.cpu_count() or 1)
 _TEST_FAILED = 1
-"""mutmut's note on a killed mutant. All others prove nothing: no test, no end, a fault of pytest."""
+"""mutmut's note on a killed mutant. All others prove nothing: no test, no end, pytest's fault."""
 
 
 def main(names: list[str]) -> int:
