@@ -82,6 +82,8 @@ def test_a_refused_body_is_described(body, sentence):
     ("token", "sentence"),
     [
         ("a.b", "not three parts of base64url"),
+        (".e30.e30", "not three parts of base64url"),
+        ("e30.e30.", "not three parts of base64url"),
         (sign_text("e30A", "e30"), "a part is not base64url, or no JSON"),
         (sign_bytes(b"[]", b"{}"), "a part is not base64url, or no JSON"),
         (sign(header={"crit": []}), "the header has `crit` or `b64`"),

@@ -139,6 +139,11 @@ def test_headers_are_read(headers, request_):
             id="two roles that differ in case",
         ),
         pytest.param(
+            [BEARER, ("X-Hasura-Role", "viewer"), ("x-hasura-role", "viewer\u00a0")],
+            Code.MALFORMED_REQUEST,
+            id="two roles that differ in other white space",
+        ),
+        pytest.param(
             [("X-Hasura-Role", "viewer"), ("x-hasura-role", "editor")],
             Code.MALFORMED_REQUEST,
             id="two roles wished for without a credential",

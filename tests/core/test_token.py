@@ -363,6 +363,13 @@ class TestRememberedHeaders:
 
         assert _remembered_header.cache_info().currsize == 0
 
+    def test_no_long_one_is(self):
+        _remembered_header.cache_clear()
+
+        parse(sign(header={"x": "y" * 500}))
+
+        assert _remembered_header.cache_info().currsize == 0
+
     def test_the_payload_and_the_signature_are_each_tokens_own(self):
         first, second = (parse(sign(claims(sub=name))) for name in "ab")
 
