@@ -14,29 +14,31 @@ from tests.core.deciding import case_of, decide
 from tests.made_tokens import GOOD, ISSUER_POLICY, KEY, POLICY, key_set, request_of, sign
 
 VALUES = {
-    "the policy": (POLICY, "issuers"),
-    "an issuer's policy": (ISSUER_POLICY, "clients"),
-    "an org's policy": (OrgPolicy(), "deny"),
-    "the policy on roles": (POLICY.roles, "allowed"),
-    "the policy on the answer": (SessionPolicy(), "variables"),
-    "a variable": (Variable("X-Hasura-X"), "value"),
-    "the policy on the anonymous": (AnonymousPolicy("public"), "role"),
-    "a request": (request_of("a.b.c"), "token"),
-    "a token": (parse(sign()), "payload"),
-    "a JWS": (parse(sign()).jws, "signature"),
-    "a key": (key_set(KEY)[KEY.kid], "verifiers"),
-    "a grant": (Grant("org1", ("editor",)), "roles"),
-    "grants": (Grants(), "orgs"),
-    "what is known of an org": (weigh(VerifiedClaims(GOOD), ISSUER_POLICY)[0], "in_scope"),
-    "a case": (case_of(), "roles"),
-    "a fact": (REQUEST_FACTS[0], "code"),
-    "a rule": (CLAIM_RULES[0], "holds"),
-    "a session": (decide(), "variables"),
-    "a completion": (Completion(None), "always"),
+    "the policy": (lambda: POLICY, "issuers"),
+    "an issuer's policy": (lambda: ISSUER_POLICY, "clients"),
+    "an org's policy": (lambda: OrgPolicy(), "deny"),
+    "the policy on roles": (lambda: POLICY.roles, "allowed"),
+    "the policy on the answer": (lambda: SessionPolicy(), "variables"),
+    "a variable": (lambda: Variable("X-Hasura-X"), "value"),
+    "the policy on the anonymous": (lambda: AnonymousPolicy("public"), "role"),
+    "a request": (lambda: request_of("a.b.c"), "token"),
+    "a token": (lambda: parse(sign()), "payload"),
+    "a JWS": (lambda: parse(sign()).jws, "signature"),
+    "a key": (lambda: key_set(KEY)[KEY.kid], "verifiers"),
+    "a grant": (lambda: Grant("org1", ("editor",)), "roles"),
+    "grants": (lambda: Grants(), "orgs"),
+    "what is known of an org": (lambda: weigh(VerifiedClaims(GOOD), ISSUER_POLICY)[0], "in_scope"),
+    "a case": (lambda: case_of(), "roles"),
+    "a fact": (lambda: REQUEST_FACTS[0], "code"),
+    "a rule": (lambda: CLAIM_RULES[0], "holds"),
+    "a session": (lambda: decide(), "variables"),
+    "a completion": (lambda: Completion(None), "always"),
 }
 
 
-@pytest.mark.parametrize(("value", "name"), VALUES.values(), ids=VALUES)
-def test_no_value_changes_once_it_is_made(value, name):
+@pytest.mark.parametrize(("make", "name"), VALUES.values(), ids=VALUES)
+def test_no_value_changes_once_it_is_made(make, name):
+    value = make()
+
     with pytest.raises(AttributeError):
         setattr(value, name, None)
