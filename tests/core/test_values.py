@@ -16,9 +16,9 @@ from tests.made_tokens import GOOD, ISSUER_POLICY, KEY, POLICY, key_set, request
 VALUES = {
     "the policy": (lambda: POLICY, "issuers"),
     "an issuer's policy": (lambda: ISSUER_POLICY, "clients"),
-    "an org's policy": (lambda: OrgPolicy(), "deny"),
+    "an org's policy": (OrgPolicy, "deny"),
     "the policy on roles": (lambda: POLICY.roles, "allowed"),
-    "the policy on the answer": (lambda: SessionPolicy(), "variables"),
+    "the policy on the answer": (SessionPolicy, "variables"),
     "a variable": (lambda: Variable("X-Hasura-X"), "value"),
     "the policy on the anonymous": (lambda: AnonymousPolicy("public"), "role"),
     "a request": (lambda: request_of("a.b.c"), "token"),
@@ -26,12 +26,12 @@ VALUES = {
     "a JWS": (lambda: parse(sign()).jws, "signature"),
     "a key": (lambda: key_set(KEY)[KEY.kid], "verifiers"),
     "a grant": (lambda: Grant("org1", ("editor",)), "roles"),
-    "grants": (lambda: Grants(), "orgs"),
+    "grants": (Grants, "orgs"),
     "what is known of an org": (lambda: weigh(VerifiedClaims(GOOD), ISSUER_POLICY)[0], "in_scope"),
-    "a case": (lambda: case_of(), "roles"),
+    "a case": (case_of, "roles"),
     "a fact": (lambda: REQUEST_FACTS[0], "code"),
     "a rule": (lambda: CLAIM_RULES[0], "holds"),
-    "a session": (lambda: decide(), "variables"),
+    "a session": (decide, "variables"),
     "a completion": (lambda: Completion(None), "always"),
 }
 
