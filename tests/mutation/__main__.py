@@ -35,7 +35,10 @@ _TEST_FAILED = 1
 
 
 def main(names: list[str]) -> int:
-    files = [file for file in _modules() if not names or file.stem in names]
+    modules = {file.stem: file for file in _modules()}
+    if unknown := set(names) - modules.keys():
+        sys.exit(f"no such module: {', '.join(sorted(unknown))}")
+    files = [modules[name] for name in names or modules]
     mutants = [*_inside(files), *_outside(files)]
     listed = read_equivalents(_EQUIVALENT)
     looked_at = [module_of(file) for file in files]
