@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format bench fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint-deploy: $(VENV)/.chart ## compose.yaml and the workflows
 format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutate: $(VENV)/.mutate ## is every line of the decision held by a test? (mutmut, some minutes; ARGS='rules keys': these modules)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -91,12 +94,13 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
 	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt
+	uv pip compile $(LOCK) --group mutate --constraint requirements/test.txt --output-file requirements/mutate.txt
 	uv pip compile $(LOCK) --group fuzz --constraint requirements/test.txt --output-file requirements/fuzz.txt
 	uv pip compile $(LOCK) --group docs --constraint requirements/test.txt --output-file requirements/docs.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(TOOLS) tests/differential/node_modules dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
+	rm -rf $(VENV) $(TOOLS) tests/differential/node_modules dist site mutants .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -123,6 +127,11 @@ tests/differential/node_modules: tests/differential/package.json tests/different
 $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 	@echo "installing the lint tools"
 	@$(PIP) -r requirements/lint.txt
+	@touch $@
+
+$(VENV)/.mutate: $(VENV)/.test requirements/mutate.txt
+	@echo "installing the mutation tester"
+	@$(PIP) -r requirements/mutate.txt
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.test requirements/docs.txt

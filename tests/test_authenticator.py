@@ -14,7 +14,7 @@ from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.grants import Grant
 from hasura_kc_auth.core.keys import KeySet, VerificationKey
 from hasura_kc_auth.core.policy import AnonymousPolicy, Policy, SessionPolicy, Variable
-from hasura_kc_auth.core.token import parse
+from hasura_kc_auth.core.token import VerifiedClaims, parse
 from hasura_kc_auth.ports import Clocks, Told
 from tests.made_tokens import (
     ABSENT,
@@ -485,3 +485,13 @@ async def test_a_second_realm_with_the_same_names_gets_nothing_of_the_first():
         await service.authenticate(request_of(sign(key=its_key)))
     with denied(Code.BAD_SIGNATURE, issuer=ISSUER):
         await service.authenticate(request_of(sign(header={"kid": KEY.kid}, key=its_key)))
+
+
+async def test_the_claims_that_keycloak_tells_can_be_had_alone():
+    keycloak, token = Keycloak(), sign(claims(LIGHTWEIGHT))
+    signed = VerifiedClaims(claims(LIGHTWEIGHT))
+
+    completed = await asking(keycloak).complete(signed, request_of(token), POLICY.issuers[ISSUER])
+
+    assert completed == GOOD
+    assert keycloak.asked == [token]

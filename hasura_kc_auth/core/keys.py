@@ -38,7 +38,7 @@ _KEY_TYPES: Mapping[str, type[RSAKey | ECKey | OKPKey]] = {
 }
 _SIGNING_CURVES = frozenset({"Ed25519", "Ed448", "P-256", "P-384", "P-521"})
 # Only the public members: a certificate beside the key proves nothing here and is not read.
-_PUBLIC_MEMBERS = frozenset({"kty", "kid", "alg", "n", "e", "crv", "x", "y"})
+_PUBLIC_MEMBERS = frozenset({"kty", "alg", "n", "e", "crv", "x", "y"})
 _MIN_RSA_BITS = 2048
 
 Verifies = Callable[[bytes, bytes], bool]

@@ -59,6 +59,7 @@ def test_a_signature_that_the_library_stumbles_on_is_wrong(fault):
         pytest.param({"kid": ""}, id="an empty kid"),
         pytest.param({"x": 1, "ext": True}, id="unknown members"),
         pytest.param({"x5c": ["junk"], "x5t": 1, "x5t#S256": [], "x5u": {}}, id="a certificate"),
+        pytest.param({"x5c": 1, "x5t": [], "x5u": 1}, id="what cannot even be a certificate"),
         pytest.param(
             {"d": "AQAB", "p": 1, "oth": "junk"}, id="private members, which are not read"
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from hasura_kc_auth.core.policy import (
@@ -12,8 +14,9 @@ from hasura_kc_auth.core.policy import (
     OrgPolicy,
     Policy,
     RolePolicy,
+    Variable,
 )
-from tests.made_tokens import POLICY, issuer_policy, policy_of
+from tests.made_tokens import issuer_policy, policy_of
 
 NEVER_ORGS = [
     *("account", "account-console", "admin-cli"),
@@ -89,11 +92,58 @@ def test_the_algorithms_of_all_issuers_may_be_asked_for():
 
 def test_without_further_settings_the_safe_choice_is_made():
     issuer = IssuerPolicy("https://sso.example.com", frozenset({"frontend"}))
+    policy = Policy({}, RolePolicy(("editor",)))
 
-    assert (issuer.algorithms, issuer.leeway) == ({"RS256"}, 30)
-    assert (issuer.org.scope, issuer.org.only, issuer.org.deny) == ("{org}", (), ())
-    assert (POLICY.anonymous, POLICY.session.values, POLICY.session.max_age) == (None, "text", 300)
-    assert POLICY.session.user_id == ("sub",)
+    assert asdict(issuer) == {
+        "issuer": "https://sso.example.com",
+        "clients": {"frontend"},
+        "audiences": frozenset(),
+        "algorithms": {"RS256"},
+        "leeway": 30,
+        "namespace": None,
+        "org": {
+            "source": "client-scope",
+            "scope": "{org}",
+            "claim": (),
+            "roles": "nested",
+            "client": "",
+            "realm_roles": False,
+            "id_from": "alias",
+            "only": (),
+            "deny": (),
+        },
+    }
+    assert asdict(policy.roles) == {"allowed": ("editor",), "mapping": {}, "acr": {}}
+    assert asdict(policy.session) == {
+        "user_id": ("sub",),
+        "variables": (),
+        "values": "text",
+        "max_age": 300,
+    }
+    assert policy.anonymous is None
+    assert AnonymousPolicy("public").variables == {}
+    assert asdict(Variable("X-Hasura-X")) == {
+        "name": "X-Hasura-X",
+        "claim": None,
+        "is_list": False,
+        "default": None,
+        "value": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "reads"),
+    [
+        pytest.param({"source": "client-scope"}, True, id="client-scope"),
+        pytest.param({"source": "client-scope", "roles": "groups"}, True, id="roles mean nothing"),
+        pytest.param({"source": "claim"}, True, id="claim"),
+        pytest.param({"source": "organization"}, False, id="organization, nested"),
+        pytest.param({"source": "organization", "roles": "groups"}, False, id="its groups"),
+        pytest.param({"source": "organization", "roles": "client"}, True, id="its client"),
+    ],
+)
+def test_roles_under_a_client_named_like_the_org_are_read_by_these_carriers(policy, reads):
+    assert OrgPolicy(**policy).reads_resource_access is reads
 
 
 def test_hasuras_superuser_can_be_made_no_role_at_all():

@@ -64,6 +64,11 @@ BEARER = ("Authorization", "Bearer a.b.c")
         pytest.param([("Authorization", "bearer a.b.c")], Request("a.b.c"), id="bearer"),
         pytest.param([("Authorization", "BEARER a.b.c")], Request("a.b.c"), id="BEARER"),
         pytest.param(
+            [("Authorization", "Bearer a.b.c\x0b")],
+            Request("a.b.c\x0b"),
+            id="other white space is part of the token, which is malformed then",
+        ),
+        pytest.param(
             [("Authorization", "Bearer  a.b.c")],
             Request(" a.b.c"),
             id="a second blank is part of the token, which is malformed then",
@@ -132,6 +137,11 @@ def test_headers_are_read(headers, request_):
             [BEARER, ("X-Hasura-Role", "viewer"), ("x-hasura-role", "Viewer")],
             Code.MALFORMED_REQUEST,
             id="two roles that differ in case",
+        ),
+        pytest.param(
+            [BEARER, ("X-Hasura-Role", "viewer"), ("x-hasura-role", "viewer\u00a0")],
+            Code.MALFORMED_REQUEST,
+            id="two roles that differ in other white space",
         ),
         pytest.param(
             [("X-Hasura-Role", "viewer"), ("x-hasura-role", "editor")],

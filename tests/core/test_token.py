@@ -351,7 +351,13 @@ class TestRememberedHeaders:
         assert _remembered_header.cache_info().currsize == 64
 
     @pytest.mark.parametrize(
-        "header", [{"crit": ["b64"]}, {"b64": True}, {"alg": 1}, {"alg": ABSENT}], ids=str
+        "header",
+        [
+            pytest.param({"crit": ["b64"]}, id="crit"),
+            pytest.param({"b64": True}, id="b64"),
+            pytest.param({"alg": 1}, id="an alg that is a number"),
+            pytest.param({"alg": ABSENT}, id="no alg"),
+        ],
     )
     def test_no_refusal_is(self, header):
         token = sign(header=header)
@@ -360,6 +366,13 @@ class TestRememberedHeaders:
         for _ in range(3):
             with denied(Code.MALFORMED_TOKEN):
                 parse(token)
+
+        assert _remembered_header.cache_info().currsize == 0
+
+    def test_no_long_one_is(self):
+        _remembered_header.cache_clear()
+
+        parse(sign(header={"x": "y" * 500}))
 
         assert _remembered_header.cache_info().currsize == 0
 
