@@ -16,7 +16,6 @@ from tests.cli.commands import Process, Served, until
 from tests.cli.realm import Realm, written
 from tests.hostile.forging import Forger
 
-
 _LISTENING = re.compile(r'"webhook": "http://127.0.0.1:(\d+)/", "management": "[^"]+:(\d+)"')
 
 

@@ -73,6 +73,12 @@ def http_bytes(content: str, words: Words) -> bytes:
     return filled(head.replace("«length»", str(len(sent))) + gap, words) + sent
 
 
+def no_http() -> dict[str, bytes]:
+    """Return what aiohttp's parser itself refuses, by name: it needs no tokens."""
+    found = (case for case in cases() if case.name.startswith("no-http/"))
+    return {case.name: http_bytes(case.content, {}.__getitem__) for case in found}
+
+
 def filled(text: str, words: Words) -> bytes:
     """Return the bytes of a text with all that is special in it."""
     pieces = _SPECIAL.split(text)
