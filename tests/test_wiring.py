@@ -170,6 +170,18 @@ class TestSettings:
         assert (await service.ask(old)).code == "unknown_key"
         assert issuer.fetches["certs"] == 2
 
+    @pytest.mark.parametrize("seconds", [0, 100, 329])
+    async def test_cache_ttl_and_the_tokens_own_end(self, issuer, start_service, clock, seconds):
+        """A session is not remembered beyond its token's exp and leeway, however long the ttl."""
+        service = await start_service(issuer.issuer, cache={"ttl": "1h"})
+        token = bearer(issuer)
+        clock.advance(seconds)
+        assert (await service.ask(token)).status == 200
+        clock.advance(329 - seconds)
+        assert (await service.ask(token)).status == 200
+        clock.advance(1)
+        assert (await service.ask(token)).code == "expired"
+
     async def test_ca_file_and_jwks_uri(self, tmp_path, start_service):
         authority = Authority.make(tmp_path / "ca.pem")
         tls = server_context(authority.certificate(tmp_path / "server.pem"))
