@@ -1,4 +1,4 @@
-"""The service as a process of its own, with its log in a file: one for all tests of this folder."""
+"""The service as a process of its own, with its log in a file."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def _faults(log: str) -> list[str]:
     return [line for line in log.splitlines() if json.loads(line)["level"] in ("error", "critical")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Give a service that waits a second for the rest of a request."""
-    with attacked(tmp_path_factory.mktemp("hostile"), read_timeout="1s") as target:
+    """Give a service that waits two seconds for the rest of a request."""
+    with attacked(tmp_path_factory.mktemp("hostile"), read_timeout="2s") as target:
         yield target
 
 
