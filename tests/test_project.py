@@ -86,6 +86,21 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_fits():
         assert requirement.specifier.contains(pinned[name]), name
 
 
+def test_every_lower_bound_has_its_reason_in_the_manual():
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([0-9., ]+): ([^|]+) \|$", page, re.MULTILINE)
+    told = {
+        name: version
+        for names, versions, _ in rows
+        for name, version in zip(
+            names.split(" (")[0].split(", "), versions.split(", "), strict=False
+        )
+    }
+
+    for name, requirement in DEPENDENCIES.items():
+        assert [it.version for it in requirement.specifier] == [told[name]], name
+
+
 def test_there_are_pinned_requirements_for_each_purpose():
     names = ["build", "chart", "docs", "fuzz", "image", "lint", "main", "test"]
     assert [file.stem for file in PINNED_FILES] == names
