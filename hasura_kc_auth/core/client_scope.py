@@ -35,8 +35,7 @@ class OrgEvidence(NamedTuple):
 
 def orgs_by_client_scope(claims: VerifiedClaims, issuer: IssuerPolicy) -> Grants:
     """Return the orgs that are proven, in the order of resource_access."""
-    proven = (it for it in weigh(claims, issuer) if it.granted)
-    return Grants(tuple(Grant(it.org, it.roles) for it in proven))
+    return Grants(tuple([Grant(it.org, it.roles) for it in weigh(claims, issuer) if it.granted]))
 
 
 def weigh(claims: VerifiedClaims, issuer: IssuerPolicy) -> list[OrgEvidence]:

@@ -71,20 +71,11 @@ def open_case(
     grants = granted_orgs(claims, issuer)
     org = choose_org(grants, request.org, issuer)
     held = hasura_roles(org, policy.roles) if org is not None else ()
-    roles = tuple(role for role in held if _is_strong_enough(role, claims, policy))
-    return Case(
-        claims,
-        request,
-        policy,
-        issuer,
-        now,
-        valid_from=valid_from(claims, issuer.leeway),
-        valid_until=valid_until(claims, issuer.leeway),
-        grants=grants,
-        org=org,
-        held=held,
-        roles=roles,
-    )
+    roles = held
+    if policy.roles.acr:
+        roles = tuple(role for role in held if _is_strong_enough(role, claims, policy))
+    begin, end = valid_from(claims, issuer.leeway), valid_until(claims, issuer.leeway)
+    return Case(claims, request, policy, issuer, now, begin, end, grants, org, held, roles)
 
 
 def _is_strong_enough(role: str, claims: VerifiedClaims, policy: Policy) -> bool:

@@ -100,8 +100,11 @@ def _rendered(variables: Mapping[str, Json]) -> bytes:
 
 
 def _configured(policy: SessionPolicy, claims: VerifiedClaims) -> dict[str, Json]:
-    found = ((variable.name, _value(variable, claims)) for variable in policy.variables)
-    return {name: render(value, policy.values) for name, value in found if value is not None}
+    return {
+        variable.name: render(value, policy.values)
+        for variable in policy.variables
+        if (value := _value(variable, claims)) is not None
+    }
 
 
 def _value(variable: Variable, claims: VerifiedClaims) -> Json:

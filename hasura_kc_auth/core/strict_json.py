@@ -13,6 +13,8 @@ Json: TypeAlias = Any
 
 # Escapes for a lone surrogate or U+0000: neither Hasura's reader nor a Postgres text can hold one.
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
+# RFC 8259, section 2.
+_BLANKS = " \t\n\r"
 # A token nests four deep; far below where any reader or writer of JSON runs out of stack.
 _MAX_DEPTH = 64
 
@@ -62,10 +64,13 @@ def decode_foreign_object(data: bytes) -> dict[str, Json]:
 
 def _decode(data: bytes, decoder: json.JSONDecoder) -> tuple[str, Json]:
     try:
-        text = data.decode("utf-8")
-        return text, decoder.decode(text)
+        text = data.decode("utf-8").strip(_BLANKS)
+        value, end = decoder.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("not strict JSON") from error  # the reader's words quote what it read
+    if end != len(text):
+        raise ValueError("not strict JSON")
+    return text, value
 
 
 def _object(value: Json) -> dict[str, Json]:
