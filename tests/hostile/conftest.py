@@ -18,6 +18,9 @@ from tests.hostile.forging import Forger
 
 _LISTENING = re.compile(r'"webhook": "http://127.0.0.1:(\d+)/", "management": "[^"]+:(\d+)"')
 
+_BUSY = 45.0
+"""Seconds that a start may take on a machine that is busy with other things."""
+
 
 class Target(NamedTuple):
     """What is attacked. `log`: the file of its log lines."""
@@ -45,7 +48,7 @@ def attacked(folder: Path, **webhook: Any) -> Iterator[Target]:
     )
     file, log = written(folder / "settings.yaml", settings), folder / "log"
     with log.open("wb") as out, Process("serve", "--config", file, stdout=out) as process:
-        until(lambda: _LISTENING.search(log.read_text("utf-8")) is not None)
+        until(lambda: _LISTENING.search(log.read_text("utf-8")) is not None, within=_BUSY)
         served = Served(*map(int, _LISTENING.findall(log.read_text("utf-8"))[0]))
         until(lambda: served.ready() == 200)
         yield Target(served, process.popen.pid, log, Forger(realm.issuer), realm)
