@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench chaos audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ demo-keycloak: $(VENV)/.test ## the same with a real Keycloak (Java 17 and Maven
 
 test: test-fast test-keycloak ## the whole suite
 
-test-fast: $(VENV)/.test ## everything but the real Keycloak, with coverage
-	$(BIN)/coverage run -m pytest --ignore=tests/integration $(ARGS)
+test-fast: $(VENV)/.test ## everything but the real Keycloak and the faults, with coverage
+	$(BIN)/coverage run -m pytest --ignore=tests/integration --ignore=tests/chaos $(ARGS)
 	$(BIN)/coverage report
 
 test-keycloak: $(VENV)/.test ## against a real Keycloak (Java 17 and Maven bring it)
@@ -45,6 +45,9 @@ format: $(VENV)/.lint ## write the code as `make lint` wants it
 
 bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.test ## the faults of docs/reliability.md, one by one (ARGS=--write: and the table there)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip

@@ -1,0 +1,137 @@
+"""What the suite of faults found, as a table.
+
+    @pytest.mark.fault("F5", "it accepts and never answers", expected="known keys as ever")
+    async def test_…(found):
+        found.came("50 x 200")
+        found.took("known key", answers)
+
+A test without these is a test like any other; `python -m tests.chaos` makes the table of them.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.service import Answer, said_by
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+PROXY = "tests/integration/test_between.py"
+"""Where the faults between the service and a real Keycloak are."""
+
+FAULTS = (*(f"F{number}" for number in range(1, 38)), *(f"K{number}" for number in range(1, 7)))
+"""All there must be: F of facts that can be injected anywhere, K in front of a real Keycloak."""
+
+_BEGIN, _END = "<!-- faults: written by `make chaos ARGS=--write` -->", "<!-- end of faults -->"
+
+
+@dataclass
+class Found:
+    """What one test found. `case`: its parameter, empty without."""
+
+    fault: str
+    injected: str
+    expected: str
+    case: str = ""
+    facts: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+
+    def came(self, fact: str) -> None:
+        """Note what came: answers, counts, states."""
+        self.facts.append(fact)
+
+    def answered(self, name: str, answers: Sequence[Answer]) -> None:
+        """Note which answers came how often, and how long they took."""
+        said = said_by(answers)
+        self.came(f"{name}: " + ", ".join(f"{said[it]} x {it[0]} {it[1]}" for it in sorted(said)))
+        self.took(name, [answer.seconds for answer in answers])
+
+    def took(self, name: str, seconds: Sequence[float]) -> None:
+        """Note how long something took: once, or the median and the 99th percentile."""
+        self.times.append(f"{name} {spread(seconds)}")
+
+
+def spread(seconds: Sequence[float]) -> str:
+    """Write one time, or the median and the worst or (from 100 on) the 99th percentile."""
+    if len(seconds) == 1:
+        return _written(seconds[0])
+    tail = statistics.quantiles(seconds, n=100)[-1] if len(seconds) >= 100 else max(seconds)
+    name = "p99" if len(seconds) >= 100 else "worst"
+    return f"p50 {_written(statistics.median(seconds))}, {name} {_written(tail)}"
+
+
+def _written(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+
+
+@pytest.fixture
+def found(request: pytest.FixtureRequest) -> Found:
+    """Give where a test notes what it found; its mark says which fault it injects."""
+    mark = request.node.get_closest_marker("fault")
+    spec = getattr(request.node, "callspec", None)
+    found = Found(*mark.args, **mark.kwargs, case=spec.id if spec is not None else "")
+    request.node.user_properties.append(("fault", found))
+    return found
+
+
+@dataclass
+class Table:
+    """A plugin of pytest that collects what the tests found, of those that passed."""
+
+    rows: list[Found] = field(default_factory=list)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.rows += [it for name, it in report.user_properties if name == "fault"]
+
+    def missing(self) -> list[str]:
+        """Return the faults that no test was about."""
+        return [fault for fault in FAULTS if fault not in {row.fault for row in self.rows}]
+
+    def text(self) -> str:
+        lines = [
+            "| | injected | expected | what came | latency |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        kinds = {(row.fault, row.injected): row for row in self.rows}
+        for fault, injected in sorted(kinds, key=lambda kind: (kind[0][0], int(kind[0][1:]))):
+            of_kind = [row for row in self.rows if (row.fault, row.injected) == (fault, injected)]
+            cells = (fault, injected, of_kind[0].expected, _facts(of_kind), _times(of_kind))
+            lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+
+def _facts(rows: list[Found]) -> str:
+    return _together([(row.case, "; ".join(row.facts)) for row in rows])
+
+
+def _times(rows: list[Found]) -> str:
+    return _together([(row.case, "; ".join(row.times)) for row in rows])
+
+
+def _together(said: list[tuple[str, str]]) -> str:
+    """Write what all cases say alike once, and else each with its name."""
+    if len({text for _, text in said}) == 1:
+        return said[0][1]
+    return "<br>".join(f"{case}: {text}" for case, text in said if text)
+
+
+def write(text: str, page: Path = PAGE) -> None:
+    """Put a table between the page's marks. Raises ValueError where they are not there."""
+    before, begin, rest = page.read_text("utf-8").partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"{page} has no place for the table")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")
+
+
+def marked_in(*files: Path) -> Iterator[str]:
+    """Yield the faults that the tests in these files are marked with."""
+    for file in files:
+        yield from re.findall(r'mark\.fault\(\s*"([A-Z]\d+)"', file.read_text("utf-8"))
