@@ -14,7 +14,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from functools import cache
@@ -38,6 +38,15 @@ class Late(NamedTuple):
     seconds: float
 
 
+class Held(NamedTuple):
+    """The truth, when something has come to pass."""
+
+    until: asyncio.Event
+
+
+Fault = Reply | Late | Held
+
+
 class Fetch(NamedTuple):
     """One request that came. `at`: seconds by the monotonic clock."""
 
@@ -55,32 +64,44 @@ class ChaosIssuer:
     """A realm with the users and orgs of the development issuer, on a port that it keeps.
 
     `fetches`: what was asked, in order. `open_at_once`: how many questions were open together at
-    most. `certs`, `discovery`: what is answered; None is the truth.
+    most. `certs`, `discovery`: what is answered; None is the truth. `name`: what its address is
+    called, where that is not the address.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.keys = deepcopy(_one_pair())
         self.fetches: list[Fetch] = []
         self.open_at_once = 0
-        self.port = 0
+        self.port = port
         self._host = host
+        self._name = name or host
         self._tls = tls
         self._open = 0
         self._publisher = Publisher()
         self._server: asyncio.Server | None = None
         self._deaf: socket.socket | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
         self.heal()
 
     def heal(self) -> None:
         """Answer as it should from now on."""
-        self.certs: Reply | Late | None = None
-        self.discovery: Reply | Late | None = None
+        self.certs: Fault | list[Fault] | None = None
+        self.discovery: Fault | list[Fault] | None = None
 
     # Being there, or not
 
     async def start(self) -> None:
-        """Listen, on the same port as ever."""
+        """Listen, on the same port as ever, unless it does."""
+        self._end_deafness()
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._serve, self._host, self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self._publisher.origin = self.origin
@@ -92,29 +113,35 @@ class ChaosIssuer:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in self._connections:
+        for writer in self._connections.values():
             writer.transport.abort()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._end_deafness()
+
+    async def go_deaf(self) -> None:
+        """Let the kernel accept what comes, and never read from it."""
+        await self.stop()
+        self._deaf = socket.create_server((self._host, self.port), backlog=128)
+
+    def _end_deafness(self) -> None:
         if self._deaf is not None:
             self._deaf.close()
             self._deaf = None
 
-    async def go_deaf(self) -> None:
-        """Let connections come in by the kernel, and never read from one."""
-        await self.stop()
-        self._deaf = socket.create_server((self._host, self.port), backlog=128)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
         try:
             await self._publisher.serve(reader, writer)
         finally:
-            self._connections.discard(writer)
+            del self._connections[task]
 
     # What it says
 
     @property
     def origin(self) -> str:
-        return f"{'http' if self._tls is None else 'https'}://{self._host}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{self._name}:{self.port}"
 
     @property
     def issuer(self) -> str:
@@ -144,17 +171,24 @@ class ChaosIssuer:
     async def _say(
         self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        said = {"discovery": self.discovery, "certs": self.certs}.get(name)
+        said = self._fault_of(name)
         if isinstance(said, Late):
-            await asyncio.sleep(said.seconds)
-            said = None
-        if said is None:
+            await _unless_left(asyncio.sleep(said.seconds), reader)
+        elif isinstance(said, Held):
+            await _unless_left(said.until.wait(), reader)
+        if said is None or isinstance(said, Late | Held):
             said = ok(self.document(name))
         if isinstance(said, bytes):
             writer.write(said)
             await writer.drain()
         else:
             await said(reader, writer)
+
+    def _fault_of(self, name: str) -> Fault | None:
+        faults = {"discovery": self.discovery, "certs": self.certs}.get(name)
+        if not isinstance(faults, list):
+            return faults
+        return faults.pop(0) if len(faults) > 1 else faults[0]
 
     def fetched(self, name: str = "certs") -> int:
         """Return how often a document was asked for."""
@@ -177,17 +211,29 @@ class ChaosIssuer:
         return [f"{_header(f'unknown-{n}')}.{payload}.{signature}" for n in range(count)]
 
 
+def status(line: str, *headers: str) -> bytes:
+    """Return an answer with this status line and no body."""
+    return "\r\n".join([f"HTTP/1.1 {line}", *headers, "Content-Length: 0", "", ""]).encode()
+
+
+async def _unless_left(waiting: Coroutine[Any, Any, Any], reader: asyncio.StreamReader) -> None:
+    """Wait, but not for longer than whoever asked."""
+    tasks = [asyncio.create_task(it) for it in (waiting, reader.read())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _header(kid: str) -> str:
     text = json.dumps({"alg": "RS256", "typ": "JWT", "kid": kid}).encode()
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
 @asynccontextmanager
-async def chaos_issuer(
-    *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-) -> AsyncIterator[ChaosIssuer]:
-    """Run an issuer without faults."""
-    issuer = ChaosIssuer(host=host, tls=tls)
+async def chaos_issuer(**where: Any) -> AsyncIterator[ChaosIssuer]:
+    """Run an issuer without faults. It takes what ChaosIssuer takes."""
+    issuer = ChaosIssuer(**where)
     await issuer.start()
     try:
         yield issuer

@@ -80,6 +80,17 @@ class RunningService:
             return list(await asyncio.gather(*map(self.ask, tokens)))
         return [await self.ask(token) for token in tokens]
 
+    async def ask_until(
+        self, condition: Callable[[], bool], token: Callable[[], str]
+    ) -> list[Answer]:
+        """Ask with one new token after the other, some forty a second, until something is so."""
+        answers: list[Answer] = []
+        async with asyncio.timeout(LONG):
+            while not condition():
+                answers.append(await self.ask(token()))
+                await asyncio.sleep(0.02)
+        return answers
+
     async def manage(self, path: str) -> tuple[int, Any]:
         """Return the status and the JSON of a page of the management listener."""
         async with self.http.get(self.management + path) as response:
@@ -112,23 +123,22 @@ class RunningService:
         events = [json.loads(line) for line in self.log_text().splitlines()]
         return [event for event in events if event["event"] == name]
 
-    def resident_bytes(self) -> int:
-        """Return what the process has in memory (Linux)."""
-        (found,) = re.findall(
-            r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE
-        )
+    def resident_bytes(self, *, peak: bool = False) -> int:
+        """Return what the process has in memory, or had at most (Linux)."""
+        line = rf"^Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB$"
+        (found,) = re.findall(line, Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
         return int(found) * 1024
 
     def open_files(self) -> int:
         """Return how many file descriptors the process has (Linux)."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
-    async def cool_down(self) -> None:
-        """Let the cooldown of QUICK pass, and its tenth more: the next unknown key is fetched for.
+    async def cool_down(self, cooldown: float = 1.0) -> None:
+        """Let the cooldown pass, and its tenth more: the next unknown key is fetched for.
 
-        The last attempt must have begun.
+        The last attempt must have begun. By default it is the cooldown of QUICK.
         """
-        await asyncio.sleep(1.15)
+        await asyncio.sleep(1.1 * cooldown + 0.05)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.signal(number)
@@ -142,6 +152,7 @@ class RunningService:
 async def serving(
     issuer: str,
     *,
+    program: tuple[str, ...] = ("-m", "hasura_kc_auth"),
     before: tuple[str, ...] = (),
     stdout: Any = None,
     ready: bool = True,
@@ -151,7 +162,8 @@ async def serving(
     """Run `serve` for this issuer; it listens when this gives it, and has keys where `ready`.
 
     `settings`: variables without their prefix, over QUICK; `variables`: others, whole.
-    `before`: a command in front of it. `stdout`: another place for its log than a file.
+    `program`: what `python` runs, `before`: a command in front of it. `stdout`: another place for
+    its log than a file. Whatever befell it, no traceback and no part of a token may be in the log.
     """
     with TemporaryDirectory() as folder:
         log = Path(folder, "log")
@@ -159,7 +171,7 @@ async def serving(
         webhook, management = free_ports(2) if stdout is not None else (0, 0)
         ports = {"WEBHOOK__PORT": str(webhook), "MANAGEMENT__PORT": str(management)}
         told = service_variables(issuer, **{**QUICK, **ports, **settings}) | dict(variables or {})
-        process = _started(log, stdout, before, told)
+        process = _started(log, stdout, program=program, before=before, variables=told)
         async with _client() as http:
             with process:
                 if stdout is None:
@@ -173,14 +185,18 @@ async def serving(
                 )
                 await until(lambda: _answers(running, ready=ready))
                 yield running
+        _check_log(running.log_text())
 
 
-def _started(
-    log: Path, stdout: Any, before: tuple[str, ...], variables: Mapping[str, str]
-) -> Process:
+def _check_log(text: str) -> None:
+    assert "Traceback" not in text, text
+    assert "eyJ" not in text  # how every JWT begins
+
+
+def _started(log: Path, stdout: Any, **options: Any) -> Process:
     with log.open("wb") as file:
         streams = {"stdout": file if stdout is None else stdout, "stderr": file}
-        return Process("serve", before=before, variables=variables, **streams)
+        return Process("serve", **streams, **options)
 
 
 def _client() -> aiohttp.ClientSession:

@@ -1,0 +1,150 @@
+"""The issuer answers, but wrongly: errors, garbage, cut connections, redirects, far too much.
+
+Each case has a service and an issuer of its own, and they all wait for their cooldowns together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import pytest_asyncio
+
+from tests.chaos.enduring import ASKS_OFTEN, endure
+from tests.chaos.issuer import ChaosIssuer, Fault, chaos_issuer, status
+from tests.chaos.report import Found
+from tests.chaos.service import serving
+from tests.keycloak.publishing import ok, reset
+
+HUGE = b'{"keys": []' + b" " * 11 * 1024**2 + b"}"
+TOO_LARGE = "the answer is larger than 256 KiB"
+
+
+def errors(_issuer: ChaosIssuer) -> list[Fault]:
+    return [status(it) for it in ("500 Oh", "503 Busy", "404 Where")]
+
+
+def garbage(issuer: ChaosIssuer) -> list[Fault]:
+    html = ok(b"<html>maintenance</html>", "Content-Type: text/html")
+    cut = ok(issuer.document("certs"))[:-200]
+    return [b"\x16\x03\x01\x00\xff garbage", html, ok(b""), cut]
+
+
+def resets(issuer: ChaosIssuer) -> list[Fault]:
+    half = ok(issuer.document("certs"))[:500]
+
+    async def reset_within(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(half)
+        await writer.drain()
+        await reset(reader, writer)
+
+    return [reset, reset_within]
+
+
+def redirects(issuer: ChaosIssuer) -> list[Fault]:
+    where = f"Location: {issuer.url_of('canary')}"
+    return [status("302 Found", where), status("307 Temporary Redirect", where)]
+
+
+def floods(_issuer: ChaosIssuer) -> list[Fault]:
+    return [ok(HUGE), ok(gzip.compress(HUGE), "Content-Encoding: gzip")]
+
+
+@dataclass
+class Case:
+    """`results`: what the service calls its failures, one after the other."""
+
+    faults: Callable[[ChaosIssuer], list[Fault]]
+    results: Sequence[str]
+    grown: int = 0
+    canary: int = 0
+    details: set[str] = field(default_factory=set)
+    found: Found = field(default_factory=lambda: Found("", "", ""))
+
+    async def run(self) -> None:
+        async with chaos_issuer() as issuer, serving(issuer.issuer, **ASKS_OFTEN) as service:
+            await service.ask_each(issuer.tokens(50))
+            before = service.resident_bytes(peak=True)
+            await endure(service, issuer, self.faults(issuer), self.results, self.found)
+            self.grown = service.resident_bytes(peak=True) - before
+            self.canary = issuer.fetched("canary")
+            self.details = {it["detail"] for it in service.events("keys_not_fetched")}
+
+
+CASES = {
+    "F6": Case(errors, ["status"] * 3),
+    "F7": Case(garbage, ["invalid"] * 4),
+    "F8": Case(resets, ["connect", "invalid"]),
+    "F9": Case(redirects, ["status"] * 2),
+    "F10": Case(floods, ["invalid"] * 2),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def outcomes() -> dict[str, BaseException | None]:
+    """Run all cases at one time, and give what went wrong in each."""
+    runs = (case.run() for case in CASES.values())
+    return dict(zip(CASES, await asyncio.gather(*runs, return_exceptions=True), strict=True))
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, outcomes: dict[str, BaseException | None]) -> Case:
+    """Give the test's case, of which everything came as it should."""
+    fault = request.node.get_closest_marker("fault").args[0]
+    failure = outcomes[fault]
+    if failure is not None:
+        raise failure
+    return CASES[fault]
+
+
+@pytest.mark.fault(
+    "F6",
+    "the issuer answers 500, 503, 404",
+    expected="known keys 200; at most one attempt in a cooldown; recovers by itself",
+)
+def test_an_issuer_that_fails_costs_nobody_with_a_known_key_anything(case, found):
+    found.has(case.found)
+
+
+@pytest.mark.fault(
+    "F7",
+    "the answer is garbage, HTML, empty, cut short",
+    expected="known keys 200; no traceback; recovers by itself",
+)
+def test_garbage_does_not_replace_good_keys(case, found):
+    found.has(case.found)
+
+
+@pytest.mark.fault(
+    "F8",
+    "the connection is reset after the question, and within the answer",
+    expected="known keys 200; at most one attempt in a cooldown; recovers by itself",
+)
+def test_a_reset_does_not_replace_good_keys(case, found):
+    found.has(case.found)
+
+
+@pytest.mark.fault(
+    "F9",
+    "the issuer redirects (302, 307) to where its keys are",
+    expected="not followed; known keys 200",
+)
+def test_a_redirect_is_not_followed(case, found):
+    assert case.canary == 0
+    found.has(case.found)
+    found.came("followed 0 times")
+
+
+@pytest.mark.fault(
+    "F10",
+    "the answer has 11 MB, as it is and packed into 11 KB",
+    expected="given up at 256 KiB; memory flat; known keys 200",
+)
+def test_a_huge_answer_is_not_read(case, found):
+    assert case.details == {TOO_LARGE}
+    assert case.grown < len(HUGE) / 2
+    found.has(case.found)
+    found.came(f"peak of memory {case.grown / 1e6:.1f} MB more")
