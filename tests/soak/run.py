@@ -167,7 +167,7 @@ class _Run:
         for number, fault in zip(count(), cycle(_FAULTS), strict=False):
             long = number % _LONG_EACH == 1
             length = (
-                1.6 * self._plan.times.max_stale if long else random.uniform(3, 12) / 60 * period
+                1.8 * self._plan.times.max_stale if long else random.uniform(3, 12) / 60 * period
             )
             await self._until((number + random.uniform(0.15, 0.3 if long else 0.75)) * period)
             await self._realm.fail(fault)

@@ -14,9 +14,16 @@ from tests.soak.tally import Tally, spread
 from tests.soak.timeline import Times
 
 QUICK = Times(
-    ttl=3.0, cooldown=1.0, timeout=0.3, max_stale=3.0, cache_ttl=2.0, leeway=1.0, read_timeout=2.0
+    ttl=2.0,
+    cooldown=1.0,
+    timeout=0.6,
+    max_stale=4.0,
+    cache_ttl=1.5,
+    leeway=1.0,
+    read_timeout=2.0,
+    slack=0.4,
 )
-PERIOD = 6.0
+PERIOD = 8.0
 
 
 def plan(seconds: float, **changes: object) -> Plan:

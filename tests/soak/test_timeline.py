@@ -161,3 +161,10 @@ class TestUnusable:
         assert keys.may_be_unusable(0.0, 0.0)
         assert keys.may_be_unusable(10.0 + RETRY, 10.0 + RETRY)
         assert not keys.may_be_unusable(10.0 + RETRY + 1.0, 10.0 + RETRY + 1.0)
+
+
+def test_the_soaks_own_times_leave_room_for_no_more_than_is_said():
+    """An attempt ends before the next may begin, and a well issuer's keys are never too old."""
+    times = Times()
+    assert times.attempt <= times.retry
+    assert times.refresh + times.attempt < times.max_stale

@@ -19,16 +19,19 @@ _INSTANT = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The service's settings, in seconds. `slack`: how late a busy machine fires a timer."""
+    """The service's settings, in seconds. `slack`: how late a busy machine fires a timer.
 
-    ttl: float = 20.0
+    Short, so that a minute sees each state; an attempt ends before the next one may begin.
+    """
+
+    ttl: float = 10.0
     cooldown: float = 3.0
-    timeout: float = 1.0
+    timeout: float = 3.0
     max_stale: float = 25.0
     cache_ttl: float = 5.0
     leeway: float = 2.0
     read_timeout: float = 5.0
-    slack: float = 0.25
+    slack: float = 1.0
 
     @property
     def retry(self) -> float:
