@@ -55,15 +55,20 @@ async def recover(service: RunningService, issuer: ChaosIssuer) -> float:
     There is a new one among them, so that it is these keys and not the old ones.
     """
     issuer.keys.rotate(keep_old=True)
-    before = len(service.events("keys_fetched"))
-    began = now()
+    successes = len(service.events("keys_fetched"))
     issuer.heal()
     await issuer.start()
-    await until(lambda: len(service.events("keys_fetched")) > before, within=1.1 * COOLDOWN + 2)
-    seconds = now() - began
+    seconds = await fetched_anew(service, successes)
     assert await service.ready() == 200
     assert (await service.ask(issuer.token())).status == 200
     return seconds
+
+
+async def fetched_anew(service: RunningService, successes: int) -> float:
+    """Wait for one more success than so many, and return how many seconds it took."""
+    began = now()
+    await until(lambda: len(service.events("keys_fetched")) > successes, within=1.1 * COOLDOWN + 2)
+    return now() - began
 
 
 async def failed(service: RunningService, count: int) -> list[str]:
