@@ -50,11 +50,6 @@ class Found:
         """Note what came: answers, counts, states."""
         self.facts.append(fact)
 
-    def has(self, other: Found) -> None:
-        """Take over what was found elsewhere."""
-        self.facts += other.facts
-        self.times += other.times
-
     def answered(self, name: str, answers: Sequence[Answer]) -> None:
         """Note which answers came how often, and how long they took."""
         said = said_by(answers)
