@@ -153,6 +153,33 @@ async def test_a_clock_that_is_set(issuer, found, faketime, seconds, refusal):
     found.came(f"{fetched} fetches in 3 s")
 
 
+@pytest.mark.long
+@pytest.mark.fault(
+    "F27",
+    "the wall clock runs at twice its speed",
+    expected="a token ends at its `exp` by that clock, cached or not",
+)
+async def test_a_clock_that_drifts(issuer, found, faketime):
+    variables, set_clock = faketime
+    set_clock("+0 x2")
+    async with serving(issuer.issuer, variables=variables, LEEWAY="0s") as service:
+        token = issuer.token(exp=int(time.time()) + 16)  # noqa: TID251 - what the service reads
+        before = await service.ask(token)
+        began = time.perf_counter()
+        await until(lambda: _is_refused(service, token), within=25.0)
+        took = time.perf_counter() - began
+
+    assert before.status == 200
+    assert took < 10
+    found.came("200, and in half of the time 401 expired")
+
+
+async def _is_refused(service: RunningService, token: str) -> bool:
+    answer = await service.ask(token)
+    assert answer.said in {"acme", "expired"}
+    return answer.said == "expired"
+
+
 async def _fetched_in(seconds: float, service: RunningService, issuer) -> int:
     """Return how many fetches there are while unknown keys are asked for all the time."""
     before, until_then = issuer.fetched(), asyncio.get_running_loop().time() + seconds

@@ -124,7 +124,7 @@ async def test_a_memory_limit_is_enough_for_hostile_load(issuer, found):
     assert large == [200] * 10
     assert said_by(answers) == {(200, "acme"): 10}
     assert errors == 0
-    found.came("1200 times 401, each with its code; 10 bodies of 4 MB: 200")
+    found.came("1200 x 401, each with its code; 10 bodies of 4 MB: 200")
     found.answered("afterwards", answers)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.service import said_by, serving
 
 PROCESSES = 4
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 @pytest.mark.fault(

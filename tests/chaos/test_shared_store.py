@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +20,9 @@ from tests.stores.redis_server import free_port
 from tests.stores.test_shared import LOADING
 
 __all__ = ["make_redis", "redis", "redis_program", "start_stub"]  # fixtures
+
+SEAL = 32
+"""Bytes of an entry's seal."""
 
 ASKED = 5
 """How often a test asks, each time about the same token. No decision is cached in process."""
@@ -45,6 +49,10 @@ class Replica(NamedTuple):
         answers = [await self.service.ask(token) for _ in range(times)]
         assert {(it.status, it.body.get("X-Hasura-Role")) for it in answers} == {(200, "viewer")}
         return self.realm.fetches["introspect"] - before, answers
+
+    async def hits(self, token: str) -> bool:
+        """Ask, and tell whether Redis knew: where the machine is busy it may have been too slow."""
+        return (await self.ask(token, 1))[0] == 0
 
     async def failures(self) -> float:
         return await self.service.metric("introspection_store_failures_total")
@@ -92,7 +100,7 @@ async def _misses_each_time(realm: DevIssuer, url: str, found) -> None:
 
     assert introspected == ASKED
     assert failures >= 1
-    found.came(f"{ASKED} times 200, Keycloak asked {introspected} times")
+    found.came(f"{ASKED} x 200, Keycloak asked {introspected} times")
     found.took("", [answer.seconds for answer in answers])
 
 
@@ -104,14 +112,14 @@ async def test_a_redis_that_fails_mid_way(realm, redis, found, number):
     async with replica(realm, redis.url) as asked:
         await asked.ask(token, 1)
         await _written(redis)
-        hit, _ = await asked.ask(token)
+        await until(partial(asked.hits, token))
         _fail(redis, number)
         introspected, answers = await asked.ask(token)
         failures = await asked.failures()
 
-    assert (hit, introspected) == (0, ASKED)
+    assert introspected == ASKED
     assert failures >= 1
-    found.came(f"{ASKED} times 200, Keycloak asked {introspected} times")
+    found.came(f"{ASKED} x 200, Keycloak asked {introspected} times")
     found.took("", [answer.seconds for answer in answers])
 
 
@@ -139,51 +147,43 @@ async def _value(redis, key: str) -> bytes:
     return text.split(b"\r\n", 1)[1][:-2]
 
 
-SEAL = 32
-POISONS: dict[str, Callable[[bytes], bytes]] = {
-    "another role under its seal": lambda it: it.replace(b'"viewer"', b'"editor"'),
-    "no seal": lambda it: it[SEAL:],
-    "a seal of zeros": lambda it: bytes(SEAL) + it[SEAL:],
-    "active, and no more": lambda _: b'{"active":true}',
-}
-
-
 @pytest.mark.fault(
     "F29",
     "somebody writes into Redis: a forged answer, or another token's answer",
     expected="not accepted: a miss, and the right answer",
 )
 @pytest.mark.redis
-@pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS)
-async def test_a_forged_entry_is_not_accepted(realm, redis, found, poison):
-    token = bobs(realm)
-    async with replica(realm, redis.url) as asked:
-        await asked.ask(token, 1)
-        key = await _written(redis)
-        await redis.command("SET", key, poison(await _value(redis, key)))
-        introspected, _ = await asked.ask(token, 1)
-        failures = await asked.failures()
-
-    assert (introspected, failures) == (1, 1)
-    found.came("refused, counted; 200 with the right role")
-
-
-@pytest.mark.fault(
-    "F29",
-    "somebody writes into Redis: a forged answer, or another token's answer",
-    expected="not accepted: a miss, and the right answer",
-)
-@pytest.mark.redis
-async def test_another_tokens_answer_is_not_accepted(realm, redis, found):
+async def test_a_poisoned_entry_is_not_accepted(realm, redis, found):
     token, better = bobs(realm), realm.login("alice", "openid acme", lightweight=True).access
     async with replica(realm, redis.url) as asked:
         assert (await asked.service.ask(better)).body["X-Hasura-Role"] == "editor"
-        alices = await _written(redis)
-        value = await _value(redis, alices)
-        await redis.command("DEL", alices)
+        alices = await _taken_out(redis)
         await asked.ask(token, 1)
-        await redis.command("SET", await _written(redis), value)
-        introspected, _ = await asked.ask(token, 1)
+        key = await _written(redis)
+        bobs_own = await _value(redis, key)
+        poisons = [alices, *(poison(bobs_own) for poison in POISONS)]
+        for poison in poisons:
+            await until(partial(asked.hits, token))  # the poison before this one is gone
+            before = await asked.failures()
+            await redis.command("SET", key, poison)
+            assert (await asked.ask(token, 1))[0] == 1
+            assert await asked.failures() > before
 
-    assert introspected == 1
-    found.came("refused, counted; 200 with the right role")
+    found.came(f"{len(poisons)} poisons, each refused and counted; 200 with the right role")
+
+
+POISONS: tuple[Callable[[bytes], bytes], ...] = (
+    lambda it: it.replace(b'"viewer"', b'"editor"'),
+    lambda it: it[SEAL:],
+    lambda it: bytes(SEAL) + it[SEAL:],
+    lambda _: b'{"active":true}',
+)
+"""From an entry: another role under its seal, no seal, a seal of zeros, no more than active."""
+
+
+async def _taken_out(redis) -> bytes:
+    """Wait for one entry, delete it, and return what it held."""
+    key = await _written(redis)
+    value = await _value(redis, key)
+    await redis.command("DEL", key)
+    return value

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from joserfc.jwk import RSAKey
 
@@ -24,6 +24,16 @@ _SHORT_LIFE = 3
 _DAY = 86400
 
 
+class Member(NamedTuple):
+    """Somebody who logged in. `asked`: the orgs they asked for; `expires`: their token's `exp`."""
+
+    token: str
+    user: User
+    asked: tuple[str, ...]
+    kid: str
+    expires: int
+
+
 class Questions:
     """Makes them. Of what it made it keeps some, to ask them again: cached decisions."""
 
@@ -31,15 +41,17 @@ class Questions:
         self._realm = realm
         self._random = random
         self._recent: deque[Question] = deque(maxlen=300)
-        self._lapsing: deque[Question] = deque(maxlen=40)
+        self._lapsing: deque[Question] = deque(maxlen=12)
+        self._members: deque[Member] = deque(maxlen=20)
         # By key: questions that are asked to its end and beyond.
         self._kept: dict[str, deque[Question]] = {}
         self._mix: Mapping[Callable[[], Question], int] = {
-            self._again: 50,
+            self._again: 45,
             self._fresh: 20,
+            self._wishing_otherwise: 10,
             self._of_an_older_key: 8,
             self._lapses: 1,
-            self._lapsing_again: 4,
+            self._lapsing_again: 6,
             self._expired: 2,
             self._forged: 3,
             self._unknown_kid: 2,
@@ -60,12 +72,18 @@ class Questions:
 
     def _fresh(self) -> Question:
         """Ask with a token that was never seen, so its decision is in no cache."""
-        question = self._of_a_member(self._realm.key)
+        member = self._member(self._realm.key)
+        self._members.append(member)
+        question = self._of(member)
         self._recent.append(question)
         kept = self._kept.setdefault(str(question.kid), deque(maxlen=40))
         if self._random.random() < 0.1:
             kept.append(question)
         return question
+
+    def _wishing_otherwise(self) -> Question:
+        """Ask with a token of these days and other wishes: another decision of the cache's."""
+        return self._of(self._random.choice(self._members)) if self._members else self._fresh()
 
     def _again(self) -> Question:
         return self._random.choice(self._recent) if self._recent else self._fresh()
@@ -78,31 +96,35 @@ class Questions:
         kept = self._kept.get(str(key.kid))
         if kept and self._random.random() < 0.7:
             return self._random.choice(kept)
-        return self._of_a_member(key, kind="of an older key")
+        return self._of(self._member(key), kind="of an older key")
 
     def _lapses(self) -> Question:
         """Ask with a token that expires in the next seconds."""
-        question = self._of_a_member(self._realm.key, life=_SHORT_LIFE, kind="about to expire")
+        member = self._member(self._realm.key, life=_SHORT_LIFE)
+        question = self._of(member, kind="about to expire")
         self._lapsing.append(question)
         return question
 
     def _lapsing_again(self) -> Question:
         return self._random.choice(self._lapsing) if self._lapsing else self._lapses()
 
-    def _of_a_member(self, key: RSAKey, life: int = 300, kind: str = "") -> Question:
+    def _member(self, key: RSAKey, life: int = 300) -> Member:
         user, asked = self._person()
-        org = self._random.choice((*asked, "", "", self._random.choice(ORGS)))
+        expires = int(wall()) + life
+        token = sign(self._realm.claims(user, asked) | {"exp": expires}, key)
+        return Member(token, user, asked, str(key.kid), expires)
+
+    def _of(self, member: Member, kind: str = "") -> Question:
+        org = self._random.choice((*member.asked, "", "", self._random.choice(ORGS)))
         role = self._random.choice(("", "", "", "", "viewer", "editor", *_ROLES))
-        verdict = truth(user, asked, org, role)
-        claims = self._realm.claims(user, asked)
-        claims["exp"] = int(wall()) + life
+        verdict = truth(member.user, member.asked, org, role)
         wishes = {"X-Hasura-Org-Id": org, "x-hasura-role": role}
         return self._asking(
             kind or ("granted" if isinstance(verdict, Grant) else str(verdict)),
-            sign(claims, key),
+            member.token,
             verdict,
-            kid=str(key.kid),
-            expires=claims["exp"],
+            kid=member.kid,
+            expires=member.expires,
             wishes={name: value for name, value in wishes.items() if value},
         )
 

@@ -14,7 +14,7 @@ from tests.soak.tally import Tally, spread
 from tests.soak.timeline import Times
 
 QUICK = Times(
-    ttl=2.0, cooldown=1.0, timeout=0.3, max_stale=3.0, cache_ttl=1.0, leeway=1.0, read_timeout=2.0
+    ttl=3.0, cooldown=1.0, timeout=0.3, max_stale=3.0, cache_ttl=2.0, leeway=1.0, read_timeout=2.0
 )
 PERIOD = 6.0
 
@@ -24,7 +24,7 @@ def plan(seconds: float, **changes: object) -> Plan:
 
 
 async def test_a_right_service_passes():
-    tally = await soak(plan(1.5 * PERIOD))
+    tally = await soak(plan(2 * PERIOD))
 
     assert tally.failures() == []
     assert tally.requests > 500
