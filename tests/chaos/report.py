@@ -85,7 +85,7 @@ def found(request: pytest.FixtureRequest) -> Found:
     return found
 
 
-@dataclass
+@dataclass(eq=False)  # pytest wants it hashable
 class Table:
     """A plugin of pytest that collects what the tests found, of those that passed."""
 
@@ -93,7 +93,8 @@ class Table:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
-            self.rows += [it for name, it in report.user_properties if name == "fault"]
+            found = [it for name, it in report.user_properties if name == "fault"]
+            self.rows += [it for it in found if it.fault in FAULTS]
 
     def missing(self) -> list[str]:
         """Return the faults that no test was about."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chaos import report
 from tests.chaos.report import FAULTS, PROXY, ROOT, Found, Table, marked_in, spread, write
+from tests.cli.commands import Process
 
 HERE = Path(__file__)
 SUITE = [*(set(HERE.parent.glob("test_*.py")) - {HERE}), ROOT / PROXY]
@@ -79,8 +80,21 @@ def found_by(request):
 
 
 @pytest.mark.parametrize("case", [pytest.param(1, id="one")])
-@pytest.mark.fault("F1", "nothing", expected="")
+@pytest.mark.fault("F0", "nothing", expected="")  # not one of FAULTS, so it is not in the table
 def test_a_test_is_known_by_its_mark_and_its_case(found, found_by, case):
-    assert (found.fault, found.injected, found.case) == ("F1", "nothing", "one")
+    assert (found.fault, found.injected, found.case) == ("F0", "nothing", "one")
     assert found_by == [found]
     assert case == 1
+
+
+def test_the_command_shows_what_came_and_writes_nothing_that_is_not_whole():
+    before = report.PAGE.read_bytes()
+    only_two = ("--write", "-k", "known_by_its_mark or malformed_key", "-p", "no:cacheprovider")
+    with Process(*only_two, program=("-m", "tests.chaos")) as process:
+        outcome = process.end()
+
+    assert outcome.code == 1
+    (row,) = [line for line in outcome.out.splitlines() if line.startswith("| F")]
+    assert "| 6 malformed keys: 20 x 200 acme |" in row
+    assert outcome.err.startswith("not written: there was no F1, F2, ")
+    assert report.PAGE.read_bytes() == before
