@@ -26,6 +26,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.bench.servers import STARTED, service_variables
 from tests.cli.commands import LONG, Process, free_ports
 
+START = 45.0
+"""Seconds: how long a start may take on a machine with too much to do."""
+
 QUICK = {"KEYS__COOLDOWN": "1s", "KEYS__TIMEOUT": "1s", "WEBHOOK__DRAIN": "100ms"}
 """Times so short that a test can wait for them; all else is as by default."""
 
@@ -183,7 +186,7 @@ async def serving(
                     log,
                     http,
                 )
-                await until(lambda: _answers(running, ready=ready))
+                await until(lambda: _answers(running, ready=ready), START)
                 yield running
         _check_log(running.log_text())
 
@@ -213,7 +216,7 @@ async def _told_ports(process: Process, log: Path) -> tuple[int, int]:
         assert process.popen.poll() is None, f"it ended: {said}"
         return re.search(STARTED, said)
 
-    started = await until(found)
+    started = await until(found, START)
     return int(started[1]), int(started[2].rpartition(":")[2])
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.chaos.enduring import failed, recover
+from tests.chaos.enduring import ASKS_OFTEN, failed, recover
 from tests.chaos.issuer import chaos_issuer
+from tests.chaos.proxy import corrupting, faithful, proxy_to
 from tests.chaos.service import said_by, serving
 from tests.keycloak.certificates import EXPIRED, Authority, server_context
 
@@ -59,3 +60,33 @@ async def test_no_wrong_certificate_is_ever_taken(found, tmp_path):
     found.answered("tokens", answers)
     found.came("/readyz 503; asked 0 times; with the right one and `ca_file` 200, without it 503")
     found.took("ready after it has the right one", [seconds])
+
+
+@pytest.mark.long
+@pytest.mark.fault(
+    "F17",
+    "something between spoils bytes of the TLS connection",
+    expected="the connection ends; known keys 200; recovers by itself",
+)
+async def test_spoilt_bytes_under_tls_are_no_answer(found, tmp_path):
+    ours = Authority.make(tmp_path / "ours.pem")
+    tls = server_context(ours.certificate(tmp_path / "right.pem"))
+    async with chaos_issuer(tls=tls) as issuer, proxy_to(issuer.port) as proxy:
+        tokens = issuer.tokens(5)
+        settings = {
+            **ASKS_OFTEN,
+            "CA_FILE": str(ours.file),
+            "JWKS_URI": issuer.url_of("certs").replace(str(issuer.port), str(proxy.port)),
+        }
+        async with serving(issuer.issuer, **settings) as service:
+            proxy.fault = corrupting
+            failures = await failed(service, 2)
+            answers = await service.ask_each(tokens)
+            proxy.fault = faithful
+            seconds = await recover(service, issuer)
+
+    assert set(failures) == {"connect"}
+    assert said_by(answers) == {(200, "acme"): 5}
+    found.answered("known", answers)
+    found.came(f"{len(failures)} attempts failed: connect")
+    found.took("fresh keys after it is well", [seconds])

@@ -210,12 +210,15 @@ async def test_it_follows_the_issuer_to_another_address(found, tmp_path):
         began = now()
         await until(lambda: new.fetched() > 0)
         seconds = now() - began
+        failures = len(service.events("keys_not_fetched"))
         new.keys.rotate(keep_old=False)
         await service.cool_down()
         answers = await service.ask_each(new.tokens(20))
 
+    assert failures <= 1  # which was under way when the old address went
     assert said_by(answers) == {(200, "acme"): 20}
     found.answered("tokens of the new address", answers)
+    found.came(f"{failures} attempts failed")
     found.took("first fetch there", [seconds])
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -53,51 +53,60 @@ def floods(_issuer: ChaosIssuer) -> list[Fault]:
     return [ok(HUGE), ok(gzip.compress(HUGE), "Content-Encoding: gzip")]
 
 
-@dataclass
-class Case:
-    """`results`: what the service calls its failures, one after the other."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case.
 
-    faults: Callable[[ChaosIssuer], list[Fault]]
-    results: Sequence[str]
-    grown: int = 0
-    canary: int = 0
-    details: set[str] = field(default_factory=set)
-    found: Found = field(default_factory=lambda: Found("", "", ""))
+    `failures`: what the service calls them. `grown`: bytes of memory more, at its peak.
+    """
 
-    async def run(self) -> None:
-        async with chaos_issuer() as issuer, serving(issuer.issuer, **ASKS_OFTEN) as service:
-            await service.ask_each(issuer.tokens(50))
-            before = service.resident_bytes(peak=True)
-            await endure(service, issuer, self.faults(issuer), self.results, self.found)
-            self.grown = service.resident_bytes(peak=True) - before
-            self.canary = issuer.fetched("canary")
-            self.details = {it["detail"] for it in service.events("keys_not_fetched")}
+    found: Found
+    failures: list[str]
+    grown: int
+    redirected: int
+    details: set[str]
 
 
-CASES = {
-    "F6": Case(errors, ["status"] * 3),
-    "F7": Case(garbage, ["invalid"] * 4),
-    "F8": Case(resets, ["connect", "invalid"]),
-    "F9": Case(redirects, ["status"] * 2),
-    "F10": Case(floods, ["invalid"] * 2),
+CASES: dict[str, Callable[[ChaosIssuer], list[Fault]]] = {
+    "F6": errors,
+    "F7": garbage,
+    "F8": resets,
+    "F9": redirects,
+    "F10": floods,
 }
 
 
+async def outcome_of(fault: str) -> Outcome:
+    found = Found(fault, "", "")
+    async with chaos_issuer() as issuer, serving(issuer.issuer, **ASKS_OFTEN) as service:
+        await service.ask_each(issuer.tokens(50))
+        before = service.resident_bytes(peak=True)
+        failures = await endure(service, issuer, CASES[fault](issuer), found)
+        return Outcome(
+            found,
+            failures,
+            service.resident_bytes(peak=True) - before,
+            issuer.fetched("canary"),
+            {it["detail"] for it in service.events("keys_not_fetched")},
+        )
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes() -> dict[str, BaseException | None]:
-    """Run all cases at one time, and give what went wrong in each."""
-    runs = (case.run() for case in CASES.values())
-    return dict(zip(CASES, await asyncio.gather(*runs, return_exceptions=True), strict=True))
+async def outcomes() -> dict[str, Outcome | BaseException]:
+    """Run all cases at one time, and give what came of each."""
+    runs = await asyncio.gather(*map(outcome_of, CASES), return_exceptions=True)
+    return dict(zip(CASES, runs, strict=True))
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest, outcomes: dict[str, BaseException | None]) -> Case:
-    """Give the test's case, of which everything came as it should."""
-    fault = request.node.get_closest_marker("fault").args[0]
-    failure = outcomes[fault]
-    if failure is not None:
-        raise failure
-    return CASES[fault]
+def outcome(found: Found, outcomes: dict[str, Outcome | BaseException]) -> Outcome:
+    """Give what came of the test's fault, where all was as it should be."""
+    outcome = outcomes[found.fault]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    found.facts += outcome.found.facts
+    found.times += outcome.found.times
+    return outcome
 
 
 @pytest.mark.fault(
@@ -105,8 +114,8 @@ def case(request: pytest.FixtureRequest, outcomes: dict[str, BaseException | Non
     "the issuer answers 500, 503, 404",
     expected="known keys 200; at most one attempt in a cooldown; recovers by itself",
 )
-def test_an_issuer_that_fails_costs_nobody_with_a_known_key_anything(case, found):
-    found.has(case.found)
+def test_an_issuer_that_fails_costs_nobody_with_a_known_key_anything(outcome):
+    assert outcome.failures == ["status"] * 3
 
 
 @pytest.mark.fault(
@@ -114,8 +123,8 @@ def test_an_issuer_that_fails_costs_nobody_with_a_known_key_anything(case, found
     "the answer is garbage, HTML, empty, cut short",
     expected="known keys 200; no traceback; recovers by itself",
 )
-def test_garbage_does_not_replace_good_keys(case, found):
-    found.has(case.found)
+def test_garbage_does_not_replace_good_keys(outcome):
+    assert outcome.failures == ["invalid"] * 4
 
 
 @pytest.mark.fault(
@@ -123,8 +132,8 @@ def test_garbage_does_not_replace_good_keys(case, found):
     "the connection is reset after the question, and within the answer",
     expected="known keys 200; at most one attempt in a cooldown; recovers by itself",
 )
-def test_a_reset_does_not_replace_good_keys(case, found):
-    found.has(case.found)
+def test_a_reset_does_not_replace_good_keys(outcome):
+    assert outcome.failures == ["connect", "invalid"]
 
 
 @pytest.mark.fault(
@@ -132,9 +141,9 @@ def test_a_reset_does_not_replace_good_keys(case, found):
     "the issuer redirects (302, 307) to where its keys are",
     expected="not followed; known keys 200",
 )
-def test_a_redirect_is_not_followed(case, found):
-    assert case.canary == 0
-    found.has(case.found)
+def test_a_redirect_is_not_followed(outcome, found):
+    assert outcome.failures == ["status"] * 2
+    assert outcome.redirected == 0
     found.came("followed 0 times")
 
 
@@ -143,8 +152,8 @@ def test_a_redirect_is_not_followed(case, found):
     "the answer has 11 MB, as it is and packed into 11 KB",
     expected="given up at 256 KiB; memory flat; known keys 200",
 )
-def test_a_huge_answer_is_not_read(case, found):
-    assert case.details == {TOO_LARGE}
-    assert case.grown < len(HUGE) / 2
-    found.has(case.found)
-    found.came(f"peak of memory {case.grown / 1e6:.1f} MB more")
+def test_a_huge_answer_is_not_read(outcome, found):
+    assert outcome.failures == ["invalid"] * 2
+    assert outcome.details == {TOO_LARGE}
+    assert outcome.grown < len(HUGE) / 2
+    found.came(f"peak of memory {outcome.grown / 1e6:.1f} MB more")
