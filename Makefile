@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench chaos soak audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench chaos chaos-fast soak audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (A
 
 chaos: $(VENV)/.test ## the faults of docs/reliability.md, one by one (ARGS=--write: and the table there)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-fast: $(VENV)/.test ## those of them that take seconds, without a real Keycloak
+	$(BIN)/python -m pytest tests/chaos -m "not long" $(ARGS)
 
 soak: $(VENV)/.test ## ten minutes of mixed load, each answer judged (ARGS="--minutes 2 --seed 7 --json")
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -159,6 +159,31 @@ async def _wait_for_nothing(service, issuer, found):
 @pytest.mark.long
 @pytest.mark.fault(
     "F18",
+    "the issuer is at `idp.invalid`, which no resolver knows",
+    expected="the start is not held up; alive and not ready; 503",
+)
+async def test_a_name_that_the_system_does_not_know_is_as_no_issuer(issuer, found):
+    """By the system's own resolver, whatever it makes of it."""
+    unknown = "https://idp.invalid/realms/made"
+    began = now()
+    async with serving(unknown, ready=False) as service:
+        listening = now() - began
+        answers = await service.ask_each([issuer.token(iss=unknown) for _ in range(20)])
+        failures = await failed(service, 2)
+        states = ((await service.manage("/livez"))[0], await service.ready())
+
+    assert said_by(answers) == {UNDECIDED: 20}
+    assert set(failures) <= {"connect", "timeout"}
+    assert len(failures) <= most_attempts(now() - began)
+    assert states == (200, 503)
+    found.came("/livez 200, /readyz 503")
+    found.answered("tokens", answers)
+    found.took("listening after the start", [listening])
+
+
+@pytest.mark.long
+@pytest.mark.fault(
+    "F18",
     "the issuer's name has no address; looking it up hangs",
     expected="the start is not held up; alive and not ready; 503; ready once it has an address",
 )
