@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench chaos chaos-fast soak fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ demo-keycloak: $(VENV)/.test ## the same with a real Keycloak (Java 17 and Maven
 
 test: test-fast test-keycloak ## the whole suite
 
-test-fast: $(VENV)/.test ## everything but the real Keycloak, with coverage
-	$(BIN)/coverage run -m pytest --ignore=tests/integration $(ARGS)
+test-fast: $(VENV)/.test ## everything but the real Keycloak and the faults, with coverage
+	$(BIN)/coverage run -m pytest --ignore=tests/integration --ignore=tests/chaos $(ARGS)
 	$(BIN)/coverage report
 
 test-keycloak: $(VENV)/.test ## against a real Keycloak (Java 17 and Maven bring it)
@@ -60,6 +60,14 @@ fuzz: $(VENV)/.fuzz ## the three decoders under a coverage-guided fuzzer, 5 minu
 
 flood: $(VENV)/.test ## a hundred thousand hostile tokens: memory stays bounded
 	HASURA_KC_AUTH_TEST_FLOOD=100000 $(BIN)/python -m pytest tests/hostile/test_flood.py -s $(ARGS)
+chaos: $(VENV)/.test ## the faults of docs/reliability.md, one by one (ARGS=--write: and the table there)
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-fast: $(VENV)/.test ## those of them that take seconds, without a real Keycloak
+	$(BIN)/python -m pytest tests/chaos -m "not long" $(ARGS)
+
+soak: $(VENV)/.test ## ten minutes of mixed load, each answer judged (ARGS="--minutes 2 --seed 7 --json")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
