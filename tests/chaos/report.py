@@ -11,6 +11,8 @@ A test without these is a test like any other; `python -m tests.chaos` makes the
 from __future__ import annotations
 
 import math
+import os
+import platform
 import re
 import statistics
 from collections.abc import Iterator, Sequence
@@ -110,7 +112,14 @@ class Table:
             of_kind = [row for row in self.rows if (row.fault, row.injected) == (fault, injected)]
             cells = (fault, injected, of_kind[0].expected, _facts(of_kind), _times(of_kind))
             lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join(lines)
+        return "\n".join([*lines, "", _machine()])
+
+
+def _machine() -> str:
+    """Say what the latencies are to be read with."""
+    system, python = platform.system(), platform.python_version()
+    load = f"{os.cpu_count()} CPUs, load average {os.getloadavg()[1]:.1f}"
+    return f"Python {python} on {system}, {load} at the end."
 
 
 def _facts(rows: list[Found]) -> str:
@@ -125,7 +134,8 @@ def _together(said: list[tuple[str, str]]) -> str:
     """Write what all cases say alike once, and else each with its name."""
     if len({text for _, text in said}) == 1:
         return said[0][1]
-    return "<br>".join(f"{case}: {text}" for case, text in said if text)
+    # Sorted, since tests run in any order.
+    return "<br>".join(f"{case}: {text}" if case else text for case, text in sorted(said) if text)
 
 
 def write(text: str, page: Path = PAGE) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,24 @@ def test_rows_are_sorted_by_number_and_k_comes_after_f():
     lines = table.text().splitlines()
 
     assert lines[0] == "| | injected | expected | what came | latency |"
-    assert [line.split(" | ")[0] for line in lines[2:]] == ["| F2", "| F10", "| K1"]
+    assert [line.split(" | ")[0] for line in lines[2:5]] == ["| F2", "| F10", "| K1"]
     assert lines[2] == "| F2 | it is down | 200 | a |  |"
 
 
 def test_cases_of_one_fault_are_one_row_and_what_they_share_is_said_once():
     alike = table_of(row("F1", "a", case="x"), row("F1", "a", case="y")).text()
-    unlike = table_of(row("F1", "a", case="x"), row("F1", "b", case="y")).text()
+    unlike = table_of(row("F1", "b", case="y"), row("F1", "a", case="x"), row("F1", "c")).text()
 
     assert alike.splitlines()[2] == "| F1 | it is down | 200 | a |  |"
-    assert unlike.splitlines()[2] == "| F1 | it is down | 200 | x: a<br>y: b |  |"
+    assert unlike.splitlines()[2] == "| F1 | it is down | 200 | c<br>x: a<br>y: b |  |"
+
+
+def test_it_says_what_machine_the_latencies_are_of():
+    lines = table_of(row("F1", "a")).text().splitlines()
+
+    assert re.fullmatch(
+        r"Python 3\.\S+ on Linux, \d+ CPUs, load average \S+ at the end\.", lines[-1]
+    )
 
 
 def test_what_is_missing_is_named():
