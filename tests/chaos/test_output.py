@@ -51,7 +51,14 @@ def _blocked() -> Iterator[tuple[int, Callable[[], None]]]:
     "standard output is a full disk, a closed pipe, a pipe that nobody reads",
     expected="all are answered; lines are lost and counted; exit 0",
 )
-@pytest.mark.parametrize("output", [_full, _closed, _blocked], ids=["full", "closed", "blocked"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param(_full, id="full"),
+        pytest.param(_closed, id="closed", marks=pytest.mark.long),
+        pytest.param(_blocked, id="blocked"),
+    ],
+)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
 async def test_an_output_that_takes_nothing_delays_nobody(issuer, found, output):
     with output() as (stdout, break_it):

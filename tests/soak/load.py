@@ -39,6 +39,7 @@ class Load:
         self._tally = tally
         self._times = times
         self._idle: deque[Wire] = deque()
+        self._began = monotonic()
 
     async def close(self) -> None:
         for wire in self._idle:
@@ -130,4 +131,4 @@ class Load:
         self._wrong(kind, described(came), sent)
 
     def _wrong(self, kind: str, text: str, sent: float) -> None:
-        self._tally.wrong.append(f"at {sent:.1f} s, {kind}: {text}")
+        self._tally.wrong.append(f"at {sent - self._began:.1f} s, {kind}: {text}")
