@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench bench-page audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,11 @@ format: $(VENV)/.lint ## write the code as `make lint` wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(VENV)/.bench ## CPU time, requests/s and latency of a request beside bare aiohttp (ARGS=scale, ARGS=--help)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-page: $(VENV)/.bench ## measure everything (ten minutes) and write docs/performance.md with its pictures anew
+	@$(BIN)/python -m tests.bench all --write docs/performance.md $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
@@ -75,6 +78,7 @@ sbom: $(VENV)/.lint ## dist/sbom.cdx.json: what the image holds of Python (Cyclo
 lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
 	uv pip compile $(LOCK) pyproject.toml --all-extras --constraint requirements/main.txt --output-file requirements/image.txt
+	uv pip compile $(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
 	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
@@ -110,6 +114,11 @@ $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 $(VENV)/.docs: $(VENV)/.test requirements/docs.txt
 	@echo "installing what builds the site"
 	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	@echo "installing what draws the pictures of the bench"
+	@$(PIP) -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/.chart: $(VENV)/.test requirements/chart.txt

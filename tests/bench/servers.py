@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import NamedTuple
 
 from hasura_kc_auth.devtools.issuer import DevIssuer
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND
+from tests.bench import cores
 
-_SERVER_CPU = 0
+_SERVER_CPU = cores.SERVER
+_OF_A_SINGLE_ISSUER = ("ISSUER", "CLIENTS", "AUDIENCES")
 
 
 class Server(NamedTuple):
@@ -34,8 +37,24 @@ def floor(answer_length: int) -> Iterator[Server]:
 @contextmanager
 def service(issuer: DevIssuer, **settings: str) -> Iterator[Server]:
     """Start the service for this issuer; `settings`: variables without their prefix."""
+    variables = service_variables(issuer.issuer, **settings)
+    with _started([sys.executable, "-m", "hasura_kc_auth", "serve"], variables) as process:
+        said = json.loads(_first_line(process))
+        port = int(said["webhook"].rpartition(":")[2].rstrip("/"))
+        # A full pipe would drop its log lines, and the writing of them is measured as well.
+        assert process.stdout is not None
+        Thread(target=process.stdout.read, daemon=True).start()
+        yield Server(port, process.pid, said["management"])
+
+
+def service_variables(issuer: str, **settings: str) -> dict[str, str]:
+    """Return the environment of a service for this issuer, on free ports.
+
+    `settings`: variables without their prefix, as `CACHE__ENTRIES="0"`. With `ISSUERS` among them
+    it is for those alone.
+    """
     variables = {
-        "ISSUER": issuer.issuer,
+        "ISSUER": issuer,
         "CLIENTS": FRONTEND,
         "AUDIENCES": AUDIENCE,
         "ROLES__ALLOWED": "editor,viewer",
@@ -43,11 +62,9 @@ def service(issuer: DevIssuer, **settings: str) -> Iterator[Server]:
         "MANAGEMENT__PORT": "0",
         **settings,
     }
-    prefixed = {f"HASURA_KC_AUTH__{name}": text for name, text in variables.items()}
-    with _started([sys.executable, "-m", "hasura_kc_auth", "serve"], prefixed) as process:
-        said = json.loads(_first_line(process))
-        port = int(said["webhook"].rpartition(":")[2].rstrip("/"))
-        yield Server(port, process.pid, said["management"])
+    if "ISSUERS" in settings:
+        variables = {it: text for it, text in variables.items() if it not in _OF_A_SINGLE_ISSUER}
+    return {f"HASURA_KC_AUTH__{name}": text for name, text in variables.items()}
 
 
 @contextmanager
