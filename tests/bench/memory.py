@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from hasura_kc_auth.config.settings import CacheSettings
@@ -15,6 +15,7 @@ from tests.bench.process import counts, resident_mb, total, wait_until_ready
 from tests.bench.servers import Server, service
 
 _ENTRIES = CacheSettings().entries
+_FLAT = 1.1
 _IN_CACHE = "cache_entries"
 _HOSTILE_SHARE = 10  # for ten good tokens a hostile one: a tenth of a million is enough to see
 
@@ -36,7 +37,15 @@ def measure(bench: Bench) -> list[Row]:
             _send(server, islice(requests, step - done[kind]), expect)
             done[kind] = step
             rows.append(_row(server, kind, step))
+    check_flat(rows)
     return rows
+
+
+def check_flat(rows: Sequence[Row]) -> None:
+    """Raise SystemExit if memory went on growing after the cache was full."""
+    full = [float(row["resident_mb"]) for row in rows if row["entries"] == _ENTRIES]
+    if full and max(full) > _FLAT * full[0]:
+        raise SystemExit(f"memory: {full[0]:.0f} MB with a full cache, {max(full):.0f} MB later")
 
 
 def steps(last: int) -> list[int]:

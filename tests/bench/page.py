@@ -46,7 +46,7 @@ def machine_lines(results: Results) -> str:
     measured = (
         f"Measured on {facts['date']}: {facts['machine']}, {facts['kernel']}, Python "
         f"{facts['python']}, {facts['libraries']}, {facts['openssl']}. Load by {facts['load']}; "
-        f"{facts['cores']}. {settings['rounds']} rounds ({settings['scale_rounds']} of scale), "
+        f"{facts['cores']}. Rounds: {settings['rounds']}, of growth {settings['scale_rounds']}; "
         f"{settings['seconds']:g} s for each case in each."
     )
     lines = [measured]

@@ -38,7 +38,7 @@ def _accept(listener: socket.socket) -> None:
 def _answer(connection: socket.socket) -> None:
     received = b""
     with connection:
-        while data := connection.recv(65536):
+        while data := connection.recv(1 << 20):
             received += data
             while END in received:
                 request, _, received = received.partition(END)
