@@ -32,7 +32,7 @@ def fill(text: str, written: Mapping[str, str]) -> str:
         place = re.compile(rf"(<!-- bench: {name} -->\n).*?(<!-- /bench: {name} -->)", re.DOTALL)
         if len(place.findall(text)) != 1:
             raise ValueError(f"the page has no place for {name}, or several")
-        text = place.sub(lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text)
+        text = place.sub(lambda found, block=block: f"{found[1]}\n{block}\n\n{found[2]}", text)
     return text
 
 

@@ -111,7 +111,7 @@ def places(names) -> str:
 def test_the_figures_come_between_the_comments_and_the_prose_stays():
     text = page.fill(places(["requests", "flood"]), {"flood": "new"})
 
-    assert text == places(["requests", "flood"]).replace("flood -->\nold", "flood -->\nnew")
+    assert text == places(["requests", "flood"]).replace("flood -->\nold", "flood -->\n\nnew\n")
     assert page.fill(text, {"flood": "new"}) == text
 
 
