@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench bench-page audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format bench bench-page fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench: $(VENV)/.bench ## CPU time, requests/s and latency of a request beside ba
 bench-page: $(VENV)/.bench ## measure everything (ten minutes) and write docs/performance.md with its pictures anew
 	@$(BIN)/python -m tests.bench all --write docs/performance.md $(ARGS)
 
+fuzz: $(VENV)/.fuzz ## the three decoders under a coverage-guided fuzzer, 5 minutes (ARGS="--seconds 60 jws")
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+flood: $(VENV)/.test ## a hundred thousand hostile tokens: memory stays bounded
+	HASURA_KC_AUTH_TEST_FLOOD=100000 $(BIN)/python -m pytest tests/hostile/test_flood.py -s $(ARGS)
+
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
 
@@ -83,11 +89,12 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
 	uv pip compile $(LOCK) pyproject.toml --group lint --constraint requirements/main.txt --output-file requirements/lint.txt
+	uv pip compile $(LOCK) --group fuzz --constraint requirements/test.txt --output-file requirements/fuzz.txt
 	uv pip compile $(LOCK) --group docs --constraint requirements/test.txt --output-file requirements/docs.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(TOOLS) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) dist site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -119,6 +126,11 @@ $(VENV)/.docs: $(VENV)/.test requirements/docs.txt
 $(VENV)/.bench: $(VENV)/.test requirements/bench.txt
 	@echo "installing what draws the pictures of the bench"
 	@$(PIP) -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.txt
+	@echo "installing the fuzzer"
+	@$(PIP) -r requirements/fuzz.txt
 	@touch $@
 
 $(VENV)/.chart: $(VENV)/.test requirements/chart.txt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 from hasura_kc_auth.core.introspection import introspected, is_lightweight
@@ -112,7 +112,7 @@ class Authenticator:
         session = self._session(completed, request, issuer)
         # What rests on an answer may be remembered for no longer than the answer itself, which may
         # have been remembered for a while already.
-        return replace(session, fresh_for=fresh_for)
+        return session._replace(fresh_for=fresh_for)
 
     def _session(self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy) -> Session:
         case = self.open_case(claims, request, issuer)

@@ -74,6 +74,17 @@ class ListenFailed(StartFailed):
         super().__init__(f"{section}.host, {section}.port: cannot listen there: {error.strerror}")
 
 
+class ParserMissing(StartFailed):
+    """HTTP would be read by aiohttp's parser in Python, which has had the smuggling holes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "aiohttp: would parse HTTP in Python, which has let requests be smuggled; its parser "
+            "in C is turned off (AIOHTTP_NO_EXTENSIONS is set) or not there (aiohttp was built "
+            "without a C compiler). Unset the variable, or install aiohttp from a wheel"
+        )
+
+
 class Service:
     """The running service. `output`: an unbuffered stream for its log lines."""
 
@@ -117,7 +128,8 @@ class Service:
         self._stopping = False
 
     async def start(self) -> None:
-        """Begin to answer, whether Keycloak is up or not. Raises ListenFailed."""
+        """Begin to answer, whether Keycloak is up or not. Raises ListenFailed, ParserMissing."""
+        require_parser_in_c()
         settings = self._settings
         tls = None if settings.webhook.tls is None else server_tls(settings.webhook.tls)
         await self.keys.start()
@@ -314,6 +326,12 @@ def server_tls(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def require_parser_in_c() -> None:
+    """Raise ParserMissing where aiohttp has fallen back to its parser in Python."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        raise ParserMissing
+
+
 def warnings_about(settings: Settings) -> list[str]:
     """Return what is allowed but dangerous, a sentence each."""
     warnings = [
@@ -326,8 +344,6 @@ def warnings_about(settings: Settings) -> list[str]:
             "several issuers have no namespace: users of two realms may have one X-Hasura-User-Id, "
             "so write no permission with it alone"
         )
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-        warnings.append("aiohttp runs on its pure-Python parser: install its wheel with the C one")
     if settings.insecure_transport:
         warnings.append(
             "insecure_transport is true: whoever can write to the network can sign tokens or "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from hasura_kc_auth.authenticator import Authenticator, Completion
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.grants import Grant
+from hasura_kc_auth.core.keys import KeySet, VerificationKey
 from hasura_kc_auth.core.policy import AnonymousPolicy, Policy, SessionPolicy, Variable
 from hasura_kc_auth.core.token import parse
 from hasura_kc_auth.ports import Clocks, Told
@@ -52,6 +53,15 @@ class FixedClock:
     def __call__(self) -> float:
         self.reads += 1
         return self.now
+
+
+class KeysOfEach(NamedTuple):
+    """The port FindsKeys over the key sets of several issuers."""
+
+    sets: dict[str, KeySet]
+
+    async def find(self, issuer: str, kid: str) -> VerificationKey:
+        return self.sets[issuer][kid]
 
 
 def authenticator(
@@ -273,6 +283,24 @@ async def test_each_issuer_has_its_own_policy():
         await ask(sign(claims(iss=other), key=elsewhere), policy=policy, keys=keys)
     with denied(Code.UNSUPPORTED_ALGORITHM, issuer=other):
         await ask(sign(claims(iss=other, azp="app")), policy=policy, keys=keys)
+
+
+async def test_two_issuers_with_one_header_have_keys_of_their_own():
+    """Their tokens' headers are the same bytes, which are read once only."""
+    other = "https://sso.example.com/realms/other"
+    theirs = replace(OTHER_KEY, kid=KEY.kid)
+    policy = policy_of(issuer_policy(), replace(issuer_policy(namespace="eu"), issuer=other))
+    keys = KeysOfEach({ISSUER: key_set(KEY), other: key_set(theirs)})
+    ours, others = sign(), sign(claims(iss=other), key=theirs)
+    assert ours.split(".")[0] == others.split(".")[0]
+
+    for _ in range(2):
+        assert (await ask(ours, policy=policy, keys=keys)).issuer == ISSUER
+        assert (await ask(others, policy=policy, keys=keys)).issuer == other
+        with denied(Code.BAD_SIGNATURE, issuer=other):
+            await ask(sign(claims(iss=other)), policy=policy, keys=keys)
+        with denied(Code.BAD_SIGNATURE, issuer=ISSUER):
+            await ask(sign(key=theirs), policy=policy, keys=keys)
 
 
 async def test_a_request_without_a_credential_asks_for_no_key():

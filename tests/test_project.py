@@ -77,7 +77,7 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_fits():
 
 
 def test_there_are_pinned_requirements_for_each_purpose():
-    names = ["build", "chart", "docs", "image", "lint", "main", "test"]
+    names = ["bench", "build", "chart", "docs", "fuzz", "image", "lint", "main", "test"]
     assert [file.stem for file in PINNED_FILES] == names
 
 
@@ -86,7 +86,7 @@ def test_every_requirement_is_pinned_by_hash_and_nothing_else_stands_there(file)
     text = file.read_text("utf-8")
 
     assert _PINNED.sub("", text) == ""
-    assert len(pinned_in(file)) == len(_PINNED.findall(text)) >= 3
+    assert len(pinned_in(file)) == len(_PINNED.findall(text)) >= 1
     assert "://" not in text
     assert "index" not in re.sub(r"(?m)^[a-z0-9-]+==", "", text)
 

@@ -14,7 +14,7 @@ from aiohttp import http_parser
 
 from hasura_kc_auth import __version__
 from hasura_kc_auth.devtools.issuer import Fault
-from hasura_kc_auth.wiring import ListenFailed, Service, warnings_about
+from hasura_kc_auth.wiring import ListenFailed, ParserMissing, Service, warnings_about
 from tests.conftest import LONG, Output, RunningService, settings_for
 from tests.keycloak.certificates import Authority, server_context
 from tests.keycloak.publishing import publishing
@@ -66,10 +66,15 @@ class TestStarting:
         (warning,) = warnings_about(settings_for(NOBODY, insecure_transport=True))
         assert warning.startswith("insecure_transport is true")
 
-    def test_the_slow_parser_is(self, monkeypatch):
+    async def test_the_parser_in_python_is_refused_before_anything_listens(self, monkeypatch):
         monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
-        (warning,) = warnings_about(settings_for(NOBODY))
-        assert warning.startswith("aiohttp runs on its pure-Python parser")
+        service = Service(settings_for(NOBODY), Output())
+        before = asyncio.all_tasks()
+        with pytest.raises(ParserMissing) as caught:
+            await service.start()
+        for told in ("AIOHTTP_NO_EXTENSIONS", "without a C compiler", "install aiohttp"):
+            assert told in str(caught.value)
+        assert asyncio.all_tasks() == before
 
     @pytest.mark.parametrize("section", ["webhook", "management"])
     async def test_an_address_that_is_taken_names_the_settings(self, section):
@@ -164,6 +169,18 @@ class TestSettings:
         clock.advance(1)
         assert (await service.ask(old)).code == "unknown_key"
         assert issuer.fetches["certs"] == 2
+
+    @pytest.mark.parametrize("seconds", [0, 100, 329])
+    async def test_cache_ttl_and_the_tokens_own_end(self, issuer, start_service, clock, seconds):
+        """A session is not remembered beyond its token's exp and leeway, however long the ttl."""
+        service = await start_service(issuer.issuer, cache={"ttl": "1h"})
+        token = bearer(issuer)
+        clock.advance(seconds)
+        assert (await service.ask(token)).status == 200
+        clock.advance(329 - seconds)
+        assert (await service.ask(token)).status == 200
+        clock.advance(1)
+        assert (await service.ask(token)).code == "expired"
 
     async def test_ca_file_and_jwks_uri(self, tmp_path, start_service):
         authority = Authority.make(tmp_path / "ca.pem")

@@ -7,11 +7,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from hasura_kc_auth.cli.online import IssuerReport, look
-from hasura_kc_auth.cli.running import ConfigOption, Exit, JsonOption, run, settings_or_exit
+from hasura_kc_auth.cli.running import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    refuse,
+    run,
+    settings_or_exit,
+)
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.keycloak.realm_reader import ServiceAccount
-from hasura_kc_auth.wiring import warnings_about
+from hasura_kc_auth.wiring import ParserMissing, require_parser_in_c, warnings_about
 
 
 def check(  # noqa: PLR0913, PLR0917 - one for each option
@@ -43,9 +50,11 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     differs, and more.
 
     Exit 0: fine (warnings are printed). 1: something in Keycloak does not fit. 2: the settings or
-    the options are not valid. 3: an issuer could not be reached, or its realm not be read.
+    the options are not valid, or the installation has no HTTP parser in C. 3: an issuer could not
+    be reached, or its realm not be read.
     """
     settings = settings_or_exit(config, as_json=as_json)
+    _refuse_to_parse_in_python(as_json=as_json)
     if not online and (issuer or client_id or client_secret_file is not None):
         _refuse("--issuer, --client-id and --client-secret-file: need --online")
     issuers = _chosen(settings, issuer)
@@ -60,6 +69,13 @@ def check(  # noqa: PLR0913, PLR0917 - one for each option
     else:
         _print(settings, warnings, reports)
     raise typer.Exit(_exit_code(reports))
+
+
+def _refuse_to_parse_in_python(*, as_json: bool) -> None:
+    try:
+        require_parser_in_c()
+    except ParserMissing as error:
+        refuse([str(error)], as_json=as_json)
 
 
 def _chosen(settings: Settings, name: str) -> tuple[IssuerSettings, ...]:

@@ -16,7 +16,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.core.session import ORG_ID, ROLE
 from hasura_kc_auth.devtools.issuer import ORGS, DevIssuer
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND, TokenMaker
-from hasura_kc_auth.wiring import SYSTEM_CLOCKS, ListenFailed, Service
+from hasura_kc_auth.wiring import SYSTEM_CLOCKS, ListenFailed, ParserMissing, Service
 
 _STDERR = 2
 _DAY = 86400
@@ -35,12 +35,15 @@ def demo(
     the webhook as Hasura does, and prints who asked what and what came back. Then it stays up, with
     examples to copy and paste.
 
-    Exit 0: every answer was the right one. 1: one was not.
+    Exit 0: every answer was the right one. 1: one was not. 2: it could not start.
     """
     try:
         right = run(_demo(port, once=once or as_json, as_json=as_json))
     except ListenFailed as error:
         typer.echo(f"--port {port}: {error}", err=True)
+        raise typer.Exit(Exit.USAGE) from None
+    except ParserMissing as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(Exit.USAGE) from None
     raise typer.Exit(Exit.YES if right else Exit.NO)
 

@@ -26,8 +26,8 @@ from hasura_kc_auth.core.rules import (
     Case,
     Fact,
     Rule,
-    Submission,
     admit,
+    submit,
     walk,
 )
 from hasura_kc_auth.core.session import Session
@@ -91,9 +91,8 @@ async def _retrace(authenticator: Authenticator, request: Request, found: Examin
         raise Denied(Code.NO_CREDENTIALS)
     found.token = parse(request.token)
     found.seen += REQUEST_FACTS
-    submission = Submission(found.token, authenticator.policy)
     found.seen += TOKEN_RULES
-    found.broken += walk(TOKEN_RULES, submission)
+    found.broken += walk(TOKEN_RULES, submit(found.token, authenticator.policy))
     issuer = admit(found.token, authenticator.policy)
     claims = await authenticator.verify(found.token, issuer)
     found.seen += KEY_FACTS

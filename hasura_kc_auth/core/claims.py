@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
+from sys import float_info
 from typing import TypeGuard
 
 from hasura_kc_auth.core.policy import ClaimPath
@@ -54,7 +54,7 @@ def client_roles(claims: Mapping[str, Json], client: str) -> tuple[str, ...]:
 
 
 def is_list_of_strings(value: Json) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and all(type(item) is str and item for item in value)
+    return isinstance(value, list) and set(map(type, value)) <= {str} and all(value)
 
 
 def is_id(value: Json) -> TypeGuard[str]:
@@ -63,11 +63,4 @@ def is_id(value: Json) -> TypeGuard[str]:
 
 def is_number(value: Json) -> TypeGuard[float]:
     """Whether this is a NumericDate (RFC 7519, section 2): a finite number and no bool."""
-    return type(value) in (int, float) and _is_finite(value)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return isfinite(value)
-    except OverflowError:  # an int beyond every float
-        return False
+    return type(value) in (int, float) and -float_info.max <= value <= float_info.max

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hasura_kc_auth.core.claims import audience_of, client_roles, is_id, object_at, scopes_of
+from hasura_kc_auth.core.claims import audience_of, is_id, object_at, roles_in, scopes_of
 from hasura_kc_auth.core.grants import Grant, Grants
 from hasura_kc_auth.core.policy import IssuerPolicy
 from hasura_kc_auth.core.token import VerifiedClaims
@@ -35,21 +35,21 @@ class OrgEvidence(NamedTuple):
 
 def orgs_by_client_scope(claims: VerifiedClaims, issuer: IssuerPolicy) -> Grants:
     """Return the orgs that are proven, in the order of resource_access."""
-    proven = (it for it in weigh(claims, issuer) if it.granted)
-    return Grants(tuple(Grant(it.org, it.roles) for it in proven))
+    return Grants(tuple([Grant(it.org, it.roles) for it in weigh(claims, issuer) if it.granted]))
 
 
 def weigh(claims: VerifiedClaims, issuer: IssuerPolicy) -> list[OrgEvidence]:
     """Return the evidence for each key of resource_access."""
     scopes = scopes_of(claims)
     audience = audience_of(claims)
+    entries = object_at(claims, "resource_access")
     return [
         OrgEvidence(
             org,
             in_scope=issuer.org.scope_of(org) in scopes,
-            roles=client_roles(claims, org),
+            roles=roles_in(object_at(entries, org)),
             in_audience=org in audience,
             admitted=is_id(org) and issuer.can_be_org(org),
         )
-        for org in object_at(claims, "resource_access")
+        for org in entries
     ]

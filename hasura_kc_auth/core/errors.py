@@ -34,6 +34,9 @@ class Code(StrEnum):
     STEP_UP_REQUIRED = "step_up_required"
     INTERNAL_ERROR = "internal_error"
 
+    # A text like any other to a dict: Enum's own is Python code, and runs several times a refusal.
+    __hash__ = str.__hash__
+
     @property
     def undecided(self) -> bool:
         """Whether the service could not decide: answered 503, since a 401 would log users out."""

@@ -32,7 +32,9 @@ def choose_org(grants: Grants, wish: str, issuer: IssuerPolicy) -> Grant | None:
     """Return the one org this request acts for. Nothing is guessed."""
     if not grants.selectable:
         return None
-    found = [it for it in grants.orgs if not wish or issuer.qualified(it.id) == wish]
+    found = grants.orgs
+    if wish:
+        found = tuple(it for it in found if issuer.qualified(it.id) == wish)
     # Two orgs may show one id, taken from an attribute: their roles are not each other's.
     return found[0] if len(found) == 1 else None
 
@@ -40,4 +42,4 @@ def choose_org(grants: Grants, wish: str, issuer: IssuerPolicy) -> Grant | None:
 def hasura_roles(grant: Grant, policy: RolePolicy) -> tuple[str, ...]:
     """Return the Hasura roles held in this org, in the order of `roles.allowed`."""
     held = {policy.mapping.get(role, role) for role in grant.roles}
-    return tuple(role for role in policy.allowed if role in held)
+    return tuple([role for role in policy.allowed if role in held])

@@ -84,7 +84,7 @@ class OrgPolicy:
 
     def admits(self, org: str) -> bool:
         """Whether the operator's lists let this org in (globs, case-sensitive)."""
-        if any(fnmatchcase(org, pattern) for pattern in self.deny):
+        if self.deny and any(fnmatchcase(org, pattern) for pattern in self.deny):
             return False
         return not self.only or any(fnmatchcase(org, pattern) for pattern in self.only)
 
@@ -169,7 +169,14 @@ class Policy:
     roles: RolePolicy
     session: SessionPolicy = SessionPolicy()
     anonymous: AnonymousPolicy | None = None
+    algorithms: frozenset[str] = field(init=False)
+    """Those of all issuers."""
+    prefixes: tuple[str, ...] = field(init=False)
+    """What the ids of the issuers with a namespace begin with."""
 
-    @property
-    def algorithms(self) -> frozenset[str]:
-        return frozenset().union(*(issuer.algorithms for issuer in self.issuers.values()))
+    def __post_init__(self) -> None:
+        issuers = self.issuers.values()
+        algorithms = frozenset().union(*(issuer.algorithms for issuer in issuers))
+        prefixes = tuple(f"{it.namespace}/" for it in issuers if it.namespace is not None)
+        object.__setattr__(self, "algorithms", algorithms)
+        object.__setattr__(self, "prefixes", prefixes)

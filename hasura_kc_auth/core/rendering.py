@@ -43,4 +43,7 @@ def _text(value: Json) -> str:
 
 
 def compact_json(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return _compact.encode(value)
+
+
+_compact = json.JSONEncoder(separators=(",", ":"))

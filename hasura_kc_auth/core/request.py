@@ -9,7 +9,12 @@ from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.strict_json import decode_member
 
 ROLE_HEADER = "X-Hasura-Role"
+_CREDENTIAL_HEADER = "Authorization"
 _BLANKS = " \t"
+_DIFFERING = {
+    Code.MALFORMED_REQUEST: "two differing values of one X-Hasura header",
+    Code.AMBIGUOUS_CREDENTIALS: "two differing Authorization headers",
+}
 
 
 class Request(NamedTuple):
@@ -36,27 +41,25 @@ def read_request(headers: Headers, org_header: str, max_token: int) -> Request:
     `max_token`: bytes a token may have; checked before anything looks at the token. Raises Denied:
     `malformed_request`, `ambiguous_credentials` or `malformed_token`.
     """
-    org = _wish(headers.getall(org_header, ()))
-    role = _wish(headers.getall(ROLE_HEADER, ()))
-    credentials = headers.getall("Authorization", ())
+    org = _one(headers.getall(org_header, ()), Code.MALFORMED_REQUEST)
+    role = _one(headers.getall(ROLE_HEADER, ()), Code.MALFORMED_REQUEST)
+    credentials = headers.getall(_CREDENTIAL_HEADER, ())
     if not credentials:
         return Request(None, org, role)
-    if not _agree(credentials):
-        raise Denied(Code.AMBIGUOUS_CREDENTIALS, "two differing Authorization headers")
-    return Request(_bearer(credentials[0].strip(_BLANKS), max_token), org, role)
+    return Request(_bearer(_one(credentials, Code.AMBIGUOUS_CREDENTIALS), max_token), org, role)
 
 
-def _wish(values: Sequence[str]) -> str:
+def _one(values: Sequence[str], otherwise: Code) -> str:
+    """Return the one thing that a header says, "" where it is not there.
+
+    Over a WebSocket, equal pairs are usual. Raises Denied for two that differ.
+    """
     if not values:
         return ""
-    if not _agree(values):
-        raise Denied(Code.MALFORMED_REQUEST, "two differing values of one X-Hasura header")
-    return values[0].strip(_BLANKS)
-
-
-def _agree(values: Sequence[str]) -> bool:
-    """Whether a repeated header says one thing: over a WebSocket, equal pairs are usual."""
-    return len(values) == 1 or len({value.strip(_BLANKS) for value in values}) == 1
+    value = values[0].strip(_BLANKS)
+    if len(values) > 1 and any(other.strip(_BLANKS) != value for other in values):
+        raise Denied(otherwise, _DIFFERING[otherwise])
+    return value
 
 
 def _bearer(credential: str, max_token: int) -> str:
@@ -85,7 +88,6 @@ def headers_in_body(body: bytes) -> list[tuple[str, str]]:
         raise Denied(Code.MALFORMED_REQUEST, "the body is not a JSON object") from error
     if not isinstance(headers, dict):
         raise Denied(Code.MALFORMED_REQUEST, "the body's `headers` is not an object")
-    for value in headers.values():
-        if type(value) is not str:
-            raise Denied(Code.MALFORMED_REQUEST, "the body's `headers` holds a non-string")
+    if not set(map(type, headers.values())) <= {str}:
+        raise Denied(Code.MALFORMED_REQUEST, "the body's `headers` holds a non-string")
     return list(headers.items())

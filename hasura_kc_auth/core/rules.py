@@ -43,6 +43,7 @@ class Rule(Fact, Generic[Subject]):
 class Case(NamedTuple):
     """Verified claims on trial: everything the claim rules look at.
 
+    `valid_from`, `valid_until`: the moments, leeway included, between which the claims may pass.
     `grants`: the orgs proven; `org`: the one chosen. `held`: the allowed Hasura roles held in it,
     of which `roles` are those that this authentication is strong enough for.
     """
@@ -52,6 +53,8 @@ class Case(NamedTuple):
     policy: Policy
     issuer: IssuerPolicy
     now: float
+    valid_from: float
+    valid_until: float
     grants: Grants
     org: Grant | None
     held: tuple[str, ...]
@@ -68,8 +71,11 @@ def open_case(
     grants = granted_orgs(claims, issuer)
     org = choose_org(grants, request.org, issuer)
     held = hasura_roles(org, policy.roles) if org is not None else ()
-    roles = tuple(role for role in held if _is_strong_enough(role, claims, policy))
-    return Case(claims, request, policy, issuer, now, grants, org, held, roles)
+    roles = held
+    if policy.roles.acr:
+        roles = tuple(role for role in held if _is_strong_enough(role, claims, policy))
+    begin, end = valid_from(claims, issuer.leeway), valid_until(claims, issuer.leeway)
+    return Case(claims, request, policy, issuer, now, begin, end, grants, org, held, roles)
 
 
 def _is_strong_enough(role: str, claims: VerifiedClaims, policy: Policy) -> bool:
@@ -80,10 +86,19 @@ def _is_strong_enough(role: str, claims: VerifiedClaims, policy: Policy) -> bool
 
 
 class Submission(NamedTuple):
-    """A token of the right form, before any key is touched."""
+    """A token of the right form, before any key is touched. `issuer`: whose it says it is."""
 
     token: UnverifiedToken
     policy: Policy
+    issuer: IssuerPolicy | None
+
+
+def submit(token: UnverifiedToken, policy: Policy) -> Submission:
+    """Find the issuer that a token names, None where it is not a configured one."""
+    issuer = token.payload.get("iss")
+    return Submission(
+        token, policy, policy.issuers.get(issuer) if isinstance(issuer, str) else None
+    )
 
 
 def valid_from(claims: VerifiedClaims, leeway: float) -> float:
@@ -106,11 +121,6 @@ def _is_access_token_type(token: UnverifiedToken) -> bool:
     return isinstance(typ, str) and typ.lower() in _ACCESS_TOKEN_TYPES
 
 
-def _issuer(submission: Submission) -> IssuerPolicy | None:
-    issuer = submission.token.payload.get("iss")
-    return submission.policy.issuers.get(issuer) if isinstance(issuer, str) else None
-
-
 def _has_token_claims(case: Case) -> bool:
     claims = case.claims
     return (
@@ -129,10 +139,7 @@ def _has_user(case: Case) -> bool:
 
 def _is_in_its_namespace(user_id: str, case: Case) -> bool:
     """Whether an id that gets no prefix looks like no id of a realm that has one."""
-    spaces = (issuer.namespace for issuer in case.policy.issuers.values())
-    return case.issuer.namespace is not None or not any(
-        space is not None and user_id.startswith(f"{space}/") for space in spaces
-    )
+    return case.issuer.namespace is not None or not user_id.startswith(case.policy.prefixes)
 
 
 def _is_granted(case: Case) -> bool:
@@ -164,12 +171,12 @@ TOKEN_RULES: tuple[Rule[Submission], ...] = (
     Rule(
         Code.WRONG_ISSUER,
         "iss is a configured issuer, byte for byte",
-        lambda it: _issuer(it) is not None,
+        lambda it: it.issuer is not None,
     ),
     Rule(
         Code.UNSUPPORTED_ALGORITHM,
         "header alg is one of this issuer's algorithms",
-        lambda it: (issuer := _issuer(it)) is None or it.token.algorithm in issuer.algorithms,
+        lambda it: it.issuer is None or it.token.algorithm in it.issuer.algorithms,
     ),
 )
 
@@ -193,12 +200,12 @@ CLAIM_RULES: tuple[Rule[Case], ...] = (
     Rule(
         Code.EXPIRED,
         "exp is in the future (give or take the leeway)",
-        lambda case: case.now < valid_until(case.claims, case.issuer.leeway),
+        lambda case: case.now < case.valid_until,
     ),
     Rule(
         Code.NOT_YET_VALID,
         "iat and nbf are in the past (give or take the leeway)",
-        lambda case: case.now >= valid_from(case.claims, case.issuer.leeway),
+        lambda case: case.now >= case.valid_from,
     ),
     Rule(
         Code.WRONG_CLIENT,
@@ -290,8 +297,8 @@ def walk(rules: Iterable[Rule[Subject]], subject: Subject) -> Iterator[Rule[Subj
 
 def admit(token: UnverifiedToken, policy: Policy) -> IssuerPolicy:
     """Return the issuer whose keys may be asked for. Raises Denied by the first of TOKEN_RULES."""
-    submission = Submission(token, policy)
-    issuer = _issuer(submission)
+    submission = submit(token, policy)
+    issuer = submission.issuer
     for broken in walk(TOKEN_RULES, submission):
         raise Denied(broken.code, issuer=issuer.issuer if issuer else None)
     assert issuer is not None  # noqa: S101 - for the type checker: the rule on iss has held

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from hasura_kc_auth.core.claims import claim_at
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.policy import AnonymousPolicy, SessionPolicy, Variable
 from hasura_kc_auth.core.rendering import compact_json, render
 from hasura_kc_auth.core.request import Request
-from hasura_kc_auth.core.rules import Case, valid_from, valid_until
+from hasura_kc_auth.core.rules import Case
 from hasura_kc_auth.core.strict_json import Json
 from hasura_kc_auth.core.token import VerifiedClaims
 
@@ -21,8 +21,7 @@ ALLOWED_ROLES = "X-Hasura-Allowed-Roles"
 USER_ID = "X-Hasura-User-Id"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One allowed request. All moments are seconds since the epoch by the wall clock.
 
     `issuer`: the configured issuer, None for an anonymous session. `valid_from` and `valid_until`
@@ -63,12 +62,11 @@ def session_of(case: Case) -> Session:
         USER_ID: case.issuer.qualified(claim_at(case.claims, policy.user_id)),
         **_configured(policy, case.claims),
     }
-    leeway = case.issuer.leeway
     return Session(
         variables=variables,
         issuer=case.issuer.issuer,
-        valid_from=valid_from(case.claims, leeway),
-        valid_until=valid_until(case.claims, leeway),
+        valid_from=case.valid_from,
+        valid_until=case.valid_until,
         expires_at=case.claims["exp"],
         max_age=policy.max_age,
         rendered=_rendered(variables),
@@ -102,8 +100,11 @@ def _rendered(variables: Mapping[str, Json]) -> bytes:
 
 
 def _configured(policy: SessionPolicy, claims: VerifiedClaims) -> dict[str, Json]:
-    found = ((variable.name, _value(variable, claims)) for variable in policy.variables)
-    return {name: render(value, policy.values) for name, value in found if value is not None}
+    return {
+        variable.name: render(value, policy.values)
+        for variable in policy.variables
+        if (value := _value(variable, claims)) is not None
+    }
 
 
 def _value(variable: Variable, claims: VerifiedClaims) -> Json:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -209,6 +210,6 @@ class RealmKeys:
         for keys in self.issuers.values():
             await keys.stop()
 
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
+    def find(self, issuer: str, kid: str) -> Coroutine[Any, Any, VerificationKey]:
         """Return this issuer's key. Raises Denied `unknown_key` or `keys_unavailable`."""
-        return await self.issuers[issuer].find(kid)
+        return self.issuers[issuer].find(kid)

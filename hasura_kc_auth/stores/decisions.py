@@ -9,6 +9,8 @@ from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.ports import Authenticates, Clocks
 
+_NO_MISS = (Request(None), b"")
+
 
 class Decisions:
     """Wraps the deciding port: remembers its sessions, in this process, bounded.
@@ -25,6 +27,8 @@ class Decisions:
         self._ttl = ttl
         self._wall_clock, self._monotonic = clocks
         self._entries: OrderedDict[bytes, tuple[Session, float]] = OrderedDict()
+        # What is not recalled is decided at once: until then its key is kept, and no longer.
+        self._missed = _NO_MISS
         self.hits = 0
         self.misses = 0
 
@@ -43,6 +47,7 @@ class Decisions:
         found = self._entries.get(key)
         if found is None:
             self.misses += 1
+            self._missed = (request, key)
             return None
         session, keep_until = found
         # The wall clock may have jumped either way: the token's own times are asked on every hit.
@@ -57,10 +62,11 @@ class Decisions:
 
     async def authenticate(self, request: Request) -> Session:
         """Ask the wrapped port, and remember its session. Raises what that raises."""
+        (missed, key), self._missed = self._missed, _NO_MISS
         session = await self._decide.authenticate(request)
         if self._max_entries and request.token is not None:
             keep_until = self._monotonic() + min(self._ttl, session.fresh_for)
-            self._entries[_digest(request)] = (session, keep_until)
+            self._entries[key if missed is request else _digest(request)] = (session, keep_until)
             if len(self._entries) > self._max_entries:
                 self._entries.popitem(last=False)
         return session

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
@@ -25,8 +25,10 @@ from typing_extensions import override
 from hasura_kc_auth.ports import Clock
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Refuse = Callable[[], web.Response]
+Refuse = Callable[[], web.StreamResponse]
 """Answers what was no HTTP, without a look at it."""
+
+_Response = TypeVar("_Response", bound=web.StreamResponse)
 
 # A header may be a whole token, and Hasura forwards whatever else the client sent.
 MAX_HEADER_BYTES = 64 * 1024
@@ -147,7 +149,7 @@ class GuardedServer(web.Server):
         await self.shutdown(timeout=1.0)
 
 
-def close_after_transfer_encoding(request: web.BaseRequest, response: web.Response) -> web.Response:
+def close_after_transfer_encoding(request: web.BaseRequest, response: _Response) -> _Response:
     """Let no request follow one with Transfer-Encoding on its connection.
 
     aiohttp's parser would take trailers over into the next request's headers: another client's

@@ -14,6 +14,7 @@ from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import Headers, headers_in_body
 from hasura_kc_auth.ports import AuthenticatesHeaders, Clocks
 from hasura_kc_auth.telemetry.observer import DecisionObserver
+from hasura_kc_auth.web.answer import Answer
 from hasura_kc_auth.web.server import close_after_transfer_encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -22,7 +23,6 @@ _ANSWER_HEADERS: Mapping[str, str] = {
     hdrs.CACHE_CONTROL: "no-store",
     hdrs.SERVER: "hasura-kc-auth",
 }
-_METHODS: Mapping[str, str] = {**_ANSWER_HEADERS, hdrs.ALLOW: "GET, POST"}
 _NO_HEADERS: Headers = CIMultiDict[str]()
 _BODIES = {code: b'{"code":"%b"}' % code.value.encode("ascii") for code in Code}
 
@@ -51,18 +51,18 @@ class Webhook:
         self._observer = observer
         self._wall_clock, self._monotonic = clocks
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises nothing but CancelledError."""
         path, _, _ = request.raw_path.partition("?")
         if path != self._limits.path:
-            response = _answer(404, b'{"code":"not_found"}')
+            response: web.StreamResponse = _no_question(404, b'{"code":"not_found"}')
         elif request.method not in ("GET", "POST"):
-            response = _answer(405, b'{"code":"method_not_allowed"}', _METHODS)
+            response = _no_question(405, b'{"code":"method_not_allowed"}', Allow="GET, POST")
         else:
             response = await self._decide(request)
         return close_after_transfer_encoding(request, response)
 
-    async def _decide(self, request: web.BaseRequest) -> web.Response:
+    async def _decide(self, request: web.BaseRequest) -> web.StreamResponse:
         observer = self._observer
         observer.begun()
         began = self._monotonic()
@@ -71,7 +71,8 @@ class Webhook:
             if request.method == "POST":
                 headers = CIMultiDict(headers_in_body(await self._body(request)))
             session = await self._authenticates.authenticate(headers)
-            answer = _answer(200, session.body(self._wall_clock()))
+            now = self._wall_clock()
+            answer = Answer(200, session.body(now), now)
             observer.allowed(session, self._monotonic() - began)
             return answer  # noqa: TRY300 - a mistake in writing it must be caught as well
         except Denied as denied:
@@ -102,11 +103,12 @@ class Webhook:
             chunks += chunk
         return bytes(chunks)
 
-    def _refuse(self, denied: Denied, headers: Headers, began: float) -> web.Response:
+    def _refuse(self, denied: Denied, headers: Headers, began: float) -> web.StreamResponse:
         self._observer.refused(denied, _request_id(headers), self._monotonic() - began)
-        return _answer(503 if denied.code.undecided else 401, _BODIES[denied.code])
+        status = 503 if denied.code.undecided else 401
+        return Answer(status, _BODIES[denied.code], self._wall_clock())
 
-    def refuse_malformed(self) -> web.Response:
+    def refuse_malformed(self) -> web.StreamResponse:
         """Answer what was no HTTP request at all."""
         denied = Denied(Code.MALFORMED_REQUEST, "not a proper HTTP request")
         return self._refuse(denied, _NO_HEADERS, self._monotonic())
@@ -118,5 +120,6 @@ def _request_id(headers: Headers) -> str | None:
     return values[0] if values and _REQUEST_ID.fullmatch(values[0]) else None
 
 
-def _answer(status: int, body: bytes, headers: Mapping[str, str] = _ANSWER_HEADERS) -> web.Response:
-    return web.Response(status=status, body=body, headers=headers)
+def _no_question(status: int, body: bytes, **headers: str) -> web.Response:
+    """Answer what Hasura never asks, by any method: aiohttp knows how to answer HEAD."""
+    return web.Response(status=status, body=body, headers={**_ANSWER_HEADERS, **headers})

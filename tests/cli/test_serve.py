@@ -20,6 +20,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from aiohttp import http_parser
 
 from hasura_kc_auth.cli import running
 from hasura_kc_auth.cli.running import Exit, Signals
@@ -195,6 +196,31 @@ def test_an_address_that_is_not_this_machines_is_exit_2_and_named(config):
 
     assert found.code == 2
     assert "configuration: management.host, management.port: " in found.err
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "demo"])
+def test_without_the_parser_in_c_nothing_starts(config, command):
+    """In a real process: the variable is read when aiohttp is imported."""
+    arguments = ("--once",) if command == "demo" else ("--config", config(**_LOOPBACK))
+
+    with Process(command, *arguments, variables={"AIOHTTP_NO_EXTENSIONS": "1"}) as process:
+        found = process.end()
+
+    assert (found.code, found.out) == (2, "")
+    (line,) = found.err.splitlines()
+    assert line.removeprefix("configuration: ").startswith("aiohttp: would parse HTTP in Python")
+    assert "AIOHTTP_NO_EXTENSIONS" in line
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "demo"])
+def test_nor_where_aiohttp_was_built_without_it(monkeypatch, config, command):
+    monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
+    arguments = ("--once",) if command == "demo" else ("--config", config(**_LOOPBACK))
+
+    found = invoke(command, *arguments)
+
+    assert (found.code, found.out) == (2, "")
+    assert "aiohttp: would parse HTTP in Python" in found.err
 
 
 # --- it stands

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.grants import Grant
 from hasura_kc_auth.core.policy import SessionPolicy, Variable
-from hasura_kc_auth.core.rules import CLAIM_RULES, TOKEN_RULES, Submission, open_case
+from hasura_kc_auth.core.rules import CLAIM_RULES, TOKEN_RULES, open_case, submit
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.core.token import CompactJws, UnverifiedToken
 from tests.core.deciding import answered, case_of, decide
@@ -158,7 +158,7 @@ def test_every_token_rule_decides_about_any_header(header, algorithm, payload):
     )
 
     for policy in (POLICY, replace(POLICY, issuers={})):
-        submission = Submission(token, policy)
+        submission = submit(token, policy)
         assert all(type(rule.holds(submission)) is bool for rule in TOKEN_RULES)
 
 

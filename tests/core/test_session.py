@@ -341,7 +341,7 @@ def test_a_user_id_without_a_prefix_is_none_of_a_realm_that_has_one():
 
 
 def test_what_is_fresh_for_a_while_is_not_told_to_be_so_for_longer():
-    session = replace(decide(), fresh_for=7.5)
+    session = decide()._replace(fresh_for=7.5)
 
     assert answered(session)["Cache-Control"] == "max-age=7"
-    assert answered(replace(session, fresh_for=0.0))["Cache-Control"] == "max-age=1"
+    assert answered(session._replace(fresh_for=0.0))["Cache-Control"] == "max-age=1"

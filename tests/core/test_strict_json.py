@@ -220,7 +220,8 @@ def test_what_is_read_strictly_can_be_written_as_strict_json(value):
     ],
 )
 def test_a_member_is_read_out_of_one_proper_object_only(text):
-    with pytest.raises(ValueError, match=r"^not strict JSON$"):
+    said = r"^(not strict JSON|not a JSON object|duplicate member)$"  # nothing of what was read
+    with pytest.raises(ValueError, match=said):
         decode_member(text.encode(), "headers")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.keys import import_key_set
-from hasura_kc_auth.core.token import parse, verify_signature
+from hasura_kc_auth.core.token import _remembered_header, parse, verify_signature
 from tests.made_tokens import (
     ABSENT,
     GOOD,
@@ -338,3 +338,39 @@ def test_a_key_sent_in_the_header_is_not_used():
 
     with denied(Code.BAD_SIGNATURE):
         verify_signature(parse(forged), key_set(KEY)[KEY.kid])
+
+
+class TestRememberedHeaders:
+    """A header's bytes are read once: what they say is remembered, and no decision."""
+
+    def test_only_so_many_and_no_long_ones(self):
+        for number in range(1000):
+            parse(sign(header={"kid": f"{number}"}))
+            parse(sign(header={"kid": f"{number}", "x": "y" * 500}))
+
+        assert _remembered_header.cache_info().currsize == 64
+
+    @pytest.mark.parametrize(
+        "header", [{"crit": ["b64"]}, {"b64": True}, {"alg": 1}, {"alg": ABSENT}], ids=str
+    )
+    def test_no_refusal_is(self, header):
+        token = sign(header=header)
+        _remembered_header.cache_clear()
+
+        for _ in range(3):
+            with denied(Code.MALFORMED_TOKEN):
+                parse(token)
+
+        assert _remembered_header.cache_info().currsize == 0
+
+    def test_the_payload_and_the_signature_are_each_tokens_own(self):
+        first, second = (parse(sign(claims(sub=name))) for name in "ab")
+
+        assert first.header is second.header
+        assert (first.payload["sub"], second.payload["sub"]) == ("a", "b")
+        assert first.jws.signature != second.jws.signature
+        assert first.jws.signing_input != second.jws.signing_input
+
+    def test_nobody_can_change_it(self):
+        with pytest.raises(TypeError):
+            parse(sign()).header["alg"] = "none"

@@ -101,9 +101,32 @@ class TestWhose:
         session = await decisions.authenticate(requests[0])
         assert (decisions.recall(requests[1]) is session) is (requests[0] == requests[1])
 
+    async def test_what_was_asked_last_is_not_what_is_decided(self):
+        decisions = remembering(Deciding())
+        other = GOOD._replace(token="other")
+        assert decisions.recall(other) is None
+        session = await decisions.authenticate(GOOD)
+        assert (decisions.recall(GOOD), decisions.recall(other)) == (session, None)
+
+    async def test_what_is_asked_while_another_is_decided_stays_its_own(self):
+        other = GOOD._replace(token="other")
+
+        class AskedMeanwhile(Deciding):
+            async def authenticate(self, request: Request) -> Session:
+                decisions.recall(other)
+                return await super().authenticate(request)
+
+        decisions = remembering(AskedMeanwhile())
+        assert decisions.recall(GOOD) is None
+        session = await decisions.authenticate(GOOD)
+        assert (decisions.recall(GOOD), decisions.recall(other)) == (session, None)
+
     async def test_the_token_itself_is_not_kept(self):
         decisions = remembering(Deciding())
-        await decisions.authenticate(Request("eyJhbGciOiJSUzI1NiJ9.secret", "acme-org", "editor"))
+        request = Request("eyJhbGciOiJSUzI1NiJ9.secret", "acme-org", "editor")
+        assert decisions.recall(request) is None
+        await decisions.authenticate(request)
+        assert request not in decisions._missed  # noqa: SLF001 - as the keys below
         for kept in decisions._entries:  # noqa: SLF001 - what a memory dump would show
             assert (type(kept), len(kept)) == (bytes, 32)
 
