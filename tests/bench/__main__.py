@@ -53,13 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names = chosen(options.what)
     except ValueError as error:
         parser.error(str(error))
-    if options.load:
-        results = json.loads(options.load.read_text("utf-8"))
-    else:
-        results = _measured(names, options)
+    results = json.loads(options.load.read_text("utf-8")) if options.load else {}
+    if options.write and set(PARTS) - set(results or names):
+        parser.error("a page is of one run: measure all of it (`all --write PAGE`)")
+    results = results or _measured(names, options)
     if options.write:
-        if set(PARTS) - set(results):
-            parser.error("a page is of one run: measure all of it (`all --write PAGE`)")
         page.write(options.write, results, plots.draw_all(results, options.write.parent / "images"))
     if options.json:
         print(json.dumps(results, indent=1))

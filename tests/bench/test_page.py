@@ -140,9 +140,10 @@ def test_a_page_is_of_one_run(tmp_path, capsys):
     results = tmp_path / "results.json"
     results.write_text('{"machine": {}, "flood": []}', "utf-8")
 
-    with pytest.raises(SystemExit):
-        main(["--from", str(results), "--write", str(PAGE)])
-    assert "a page is of one run" in capsys.readouterr().err
+    for words in (["--from", str(results)], ["speed", "scale"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--write", str(PAGE)])
+        assert "a page is of one run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
