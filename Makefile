@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench chaos chaos-fast soak fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench bench-page chaos chaos-fast soak fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,11 @@ format: $(VENV)/.lint ## write the code as `make lint` wants it
 mutate: $(VENV)/.mutate ## is every line of the decision held by a test? (mutmut, some minutes; ARGS='rules keys': these modules)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(VENV)/.bench ## CPU time, requests/s and latency of a request beside bare aiohttp (ARGS=scale, ARGS=--help)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-page: $(VENV)/.bench ## measure everything (ten minutes) and write docs/performance.md with its pictures anew
+	@$(BIN)/python -m tests.bench all --write docs/performance.md $(ARGS)
 
 fuzz: $(VENV)/.fuzz ## the three decoders under a coverage-guided fuzzer, 5 minutes (ARGS="--seconds 60 jws")
 	$(BIN)/python -m tests.fuzz $(ARGS)
@@ -98,6 +101,7 @@ sbom: $(VENV)/.lint ## dist/sbom.cdx.json: what the image holds of Python (Cyclo
 lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
 	uv pip compile $(LOCK) pyproject.toml --all-extras --constraint requirements/main.txt --output-file requirements/image.txt
+	uv pip compile $(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
 	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
@@ -145,6 +149,11 @@ $(VENV)/.mutate: $(VENV)/.test requirements/mutate.txt
 $(VENV)/.docs: $(VENV)/.test requirements/docs.txt
 	@echo "installing what builds the site"
 	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	@echo "installing what draws the pictures of the bench"
+	@$(PIP) -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.txt
