@@ -40,12 +40,7 @@ from hasura_kc_auth.keycloak.jwks import (
 )
 from hasura_kc_auth.ports import Clocks
 from hasura_kc_auth.stores.decisions import Decisions
-from hasura_kc_auth.stores.introspections import (
-    BoundedMemoryCache,
-    Introspections,
-    Store,
-    shared_store,
-)
+from hasura_kc_auth.stores.introspections import Introspections, Store, open_store
 from hasura_kc_auth.telemetry.denials import RecentDenials
 from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
@@ -246,12 +241,13 @@ class Completers:
     ) -> None:
         self._clients: dict[str, Introspection] = {}
         self._answers: list[Introspections] = []
+        self._store: Store | None = None
         self.completions: dict[str, Completion] = {}
+        asked = [(it, it.introspection) for it in settings.issuers if it.introspection is not None]
+        if not asked:
+            return
         self._store = _answer_store(settings)
-        for issuer in settings.issuers:
-            how = issuer.introspection
-            if how is None:
-                continue
+        for issuer, how in asked:
             client = Introspection(
                 introspection_client(issuer, how, settings), clocks.monotonic, report
             )
@@ -270,7 +266,8 @@ class Completers:
             await answers.stop()
         for client in self._clients.values():
             await client.stop()
-        await self._store.close()
+        if self._store is not None:
+            await self._store.close()
 
     @property
     def requests(self) -> dict[str, Counter[str]]:
@@ -283,12 +280,11 @@ class Completers:
 
 
 def _answer_store(settings: Settings) -> Store:
-    if settings.shared is not None:
-        try:
-            return shared_store(URL(settings.shared.secret_url))
-        except ImportError as error:
-            raise StartFailed("shared: needs the extra: hasura-kc-auth[redis]") from error
-    return BoundedMemoryCache(max(1, settings.cache.entries))
+    url = None if settings.shared is None else URL(settings.shared.secret_url)
+    try:
+        return open_store(url, max(1, settings.cache.entries))
+    except ImportError as error:
+        raise StartFailed("shared: needs the extra: hasura-kc-auth[redis]") from error
 
 
 def introspection_client(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,6 +17,7 @@ _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _BLANKS = " \t\n\r"
 # A token nests four deep; far below where any reader or writer of JSON runs out of stack.
 _MAX_DEPTH = 64
+_HOLDERS = (dict, list)
 
 
 def decode_object(data: bytes) -> dict[str, Json]:
@@ -82,14 +83,13 @@ def _object(value: Json) -> dict[str, Json]:
 def _is_deep(value: Json) -> bool:
     level = [value]
     for _ in range(_MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
+        # What holds nothing is let go at once: a token of many orgs is broad, and not deep.
+        level = [inner for outer in level for inner in _inside(outer) if type(inner) in _HOLDERS]
     return bool(level)
 
 
-def _inside(value: Json) -> list[Json]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _inside(value: Json) -> Iterable[Json]:
+    return value.values() if type(value) is dict else value
 
 
 def _refuse_odd_characters(value: Json) -> None:

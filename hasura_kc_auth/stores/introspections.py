@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
-from aiocache import SimpleMemoryCache
-from typing_extensions import override
 from yarl import URL
 
 from hasura_kc_auth.core.breaker import Breaker
@@ -48,29 +46,22 @@ AsksKeycloak = Callable[[str], Awaitable[Mapping[str, Json]]]
 """Returns Keycloak's answer about a token. Raises Denied `introspection_unavailable`."""
 
 
-class BoundedMemoryCache(SimpleMemoryCache):  # type: ignore[misc]
-    """aiocache's memory cache, which has no bound of its own: the oldest entry leaves first."""
+def open_store(url: URL | None, entries: int) -> Store:
+    """Return a store in Redis or Valkey, or without a URL one in this process, of so many entries.
 
-    def __init__(self, entries: int) -> None:
-        super().__init__(timeout=0)  # its own timeout costs more than the look-up
-        self._entries = entries
-
-    @override
-    async def _set(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        while len(self._cache) >= self._entries and key not in self._cache:
-            await self._delete(next(iter(self._cache)))
-        return await super()._set(key, value, *args, **kwargs)
-
-
-def shared_store(url: URL) -> Store:
-    """Return a store in Redis or Valkey. It connects when it is first used.
-
-    Raises ImportError without the extra `redis`.
+    It connects when it is first used. Raises ImportError without the extra `redis`.
     """
-    from hasura_kc_auth.stores.shared import SharedCache  # noqa: PLC0415 - the extra `redis`
+    # aiocache brings its own imports of Redis and tracing wherever they are installed: only who
+    # needs a store waits for them.
+    if url is not None:
+        from hasura_kc_auth.stores.shared import SharedCache  # noqa: PLC0415
 
-    store: Store = SharedCache(url)
-    return store
+        shared: Store = SharedCache(url)
+        return shared
+    from hasura_kc_auth.stores.memory import BoundedMemoryCache  # noqa: PLC0415
+
+    memory: Store = BoundedMemoryCache(entries)
+    return memory
 
 
 class _Entry(NamedTuple):

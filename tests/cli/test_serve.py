@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import http.client
 import importlib
 import json
@@ -531,7 +532,24 @@ def test_tracing_without_its_extra_stops_the_start(monkeypatch, config):
     )
 
 
+def test_a_start_without_introspection_does_not_wait_for_the_library_behind_its_store():
+    code = "import hasura_kc_auth.wiring, sys; print({'aiocache', 'redis'} & sys.modules.keys())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "set()\n"
+
+
 # --- in this process
+
+
+@pytest.fixture
+def usual_collector() -> Iterator[None]:
+    """Let the garbage collector of the tests be as it was afterwards."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 def _stops(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> list[float]:
@@ -553,6 +571,7 @@ def _stops(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> list[floa
 
 
 @pytest.mark.parametrize(("number", "drain"), [(signal.SIGTERM, 7.0), (signal.SIGINT, 0.0)])
+@pytest.mark.usefixtures("usual_collector")
 def test_it_drains_for_an_orchestrator_and_not_for_a_person(monkeypatch, config, number, drain):
     drains = _stops(monkeypatch, number)
 
@@ -561,6 +580,16 @@ def test_it_drains_for_an_orchestrator_and_not_for_a_person(monkeypatch, config,
     )
 
     assert (found.code, drains) == (0, [drain, Exit.YES])
+
+
+@pytest.mark.usefixtures("usual_collector")
+def test_what_the_start_has_made_is_no_work_for_the_garbage_collector(monkeypatch, config):
+    _stops(monkeypatch, signal.SIGTERM)
+
+    invoke("serve", "--config", config(**_LOOPBACK))
+
+    assert gc.get_freeze_count() > 10_000
+    assert gc.get_threshold()[0] == 10_000
 
 
 def test_it_is_traced_where_the_variables_say_so():

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.stores.introspections import BoundedMemoryCache, Introspections
+from hasura_kc_auth.stores.introspections import Introspections
+from hasura_kc_auth.stores.memory import BoundedMemoryCache
 from tests.conftest import LONG, FakeClock
 from tests.made_tokens import NOW
 

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import SSLConnection
 from yarl import URL
 
-from hasura_kc_auth.stores.introspections import Introspections, shared_store
+from hasura_kc_auth.stores.introspections import Introspections, open_store
 from hasura_kc_auth.wiring import Service, StartFailed
 from tests.conftest import LONG, FakeClock, Output, settings_for
 from tests.introspecting import TTL, introspecting, lightweight
@@ -277,7 +277,7 @@ class TestAddress:
         ],
     )
     async def test_all_of_it_arrives(self, url, options):
-        store = shared_store(URL(url))
+        store = open_store(URL(url), 1)
         pool = store.client.connection_pool
         assert {name: pool.connection_kwargs.get(name) for name in options} == options
         assert issubclass(pool.connection_class, SSLConnection) is url.startswith("rediss")
@@ -293,7 +293,7 @@ class TestAddress:
 
 @pytest.mark.redis
 async def test_it_keeps_bytes_as_they_are(redis):
-    store = shared_store(URL(redis.url))
+    store = open_store(URL(redis.url), 1)
     for value in (b"", bytes(range(256)), b"\xff" * 1000):
         await store.set("key", value, ttl=TTL)
         assert await store.get("key") == value
@@ -303,7 +303,7 @@ async def test_it_keeps_bytes_as_they_are(redis):
 
 @pytest.mark.redis
 async def test_replicas_with_another_secret_share_nothing(redis):
-    store, keycloak = shared_store(URL(redis.url)), Keycloak()
+    store, keycloak = open_store(URL(redis.url), 1), Keycloak()
     clock = FakeClock()
     for secret in (SECRET, SECRET, "another"):
         answers = Introspections(keycloak.introspect, store, clock.clocks, ttl=TTL, secret=secret)
