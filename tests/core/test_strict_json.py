@@ -113,6 +113,12 @@ def test_what_somebody_else_wrote_may_hold_it(data):
     assert isinstance(decode_foreign_object(data), dict)
 
 
+def test_sixty_four_levels_are_read_and_no_more():
+    assert decode_value("[" * 64 + "]" * 64)
+    with pytest.raises(ValueError, match=r"^nested too deep$"):
+        decode_value("[" * 65 + "]" * 65)
+
+
 def test_a_broad_token_is_not_a_deep_one():
     broad = b'{"a":[' + b",".join([b'{"roles":["[{"]}'] * 500) + b'],"b":' + b"[" * 50 + b"]" * 50
     assert len(decode_object(broad + b"}")["a"]) == 500
