@@ -6,7 +6,7 @@ TOOLS ?= .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-keycloak test test-fast test-keycloak lint lint-deploy format mutate bench fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
+.PHONY: help demo demo-keycloak test test-fast test-keycloak differential isolation lint lint-deploy format mutate bench bench-page chaos chaos-fast soak fuzz flood audit chart chart-schema docs docs-settings screenshots wheel sbom lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,12 +19,18 @@ demo-keycloak: $(VENV)/.test ## the same with a real Keycloak (Java 17 and Maven
 
 test: test-fast test-keycloak ## the whole suite
 
-test-fast: $(VENV)/.test ## everything but the real Keycloak, with coverage
-	$(BIN)/coverage run -m pytest --ignore=tests/integration $(ARGS)
+test-fast: $(VENV)/.test ## everything but the real Keycloak and the faults, with coverage
+	$(BIN)/coverage run -m pytest --ignore=tests/integration --ignore=tests/chaos $(ARGS)
 	$(BIN)/coverage report
 
 test-keycloak: $(VENV)/.test ## against a real Keycloak (Java 17 and Maven bring it)
 	$(BIN)/python -m pytest tests/integration $(ARGS)
+
+differential: $(VENV)/.test tests/differential/node_modules ## mutants of real tokens, judged by another implementation too (Node; ARGS="--count N --seed N")
+	@$(BIN)/python -m tests.differential $(ARGS)
+
+isolation: $(VENV)/.test ## a million random requests beside a model of who may see what (ARGS="--count N --seed N")
+	@$(BIN)/python -m tests.isolation $(ARGS)
 
 lint: $(VENV)/.lint ## formatting, lint, layers, types, dependencies, spelling
 	$(BIN)/ruff format --check .
@@ -46,14 +52,25 @@ format: $(VENV)/.lint ## write the code as `make lint` wants it
 mutate: $(VENV)/.mutate ## is every line of the decision held by a test? (mutmut, some minutes; ARGS='rules keys': these modules)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-bench: $(VENV)/.test ## CPU time per request, each as a ratio to bare aiohttp (ARGS=memory: resident memory)
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(VENV)/.bench ## CPU time, requests/s and latency of a request beside bare aiohttp (ARGS=scale, ARGS=--help)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-page: $(VENV)/.bench ## measure everything (ten minutes) and write docs/performance.md with its pictures anew
+	@$(BIN)/python -m tests.bench all --write docs/performance.md $(ARGS)
 
 fuzz: $(VENV)/.fuzz ## the three decoders under a coverage-guided fuzzer, 5 minutes (ARGS="--seconds 60 jws")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 flood: $(VENV)/.test ## a hundred thousand hostile tokens: memory stays bounded
 	HASURA_KC_AUTH_TEST_FLOOD=100000 $(BIN)/python -m pytest tests/hostile/test_flood.py -s $(ARGS)
+chaos: $(VENV)/.test ## the faults of docs/reliability.md, one by one (ARGS=--write: and the table there)
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-fast: $(VENV)/.test ## those of them that take seconds, without a real Keycloak
+	$(BIN)/python -m pytest tests/chaos -m "not long" $(ARGS)
+
+soak: $(VENV)/.test ## ten minutes of mixed load, each answer judged (ARGS="--minutes 2 --seed 7 --json")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 audit: $(VENV)/.lint ## known holes in the pinned requirements
 	$(BIN)/pip-audit --requirement requirements/main.txt --requirement requirements/image.txt --require-hashes --disable-pip
@@ -84,6 +101,7 @@ sbom: $(VENV)/.lint ## dist/sbom.cdx.json: what the image holds of Python (Cyclo
 lock: ## write requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements/main.txt
 	uv pip compile $(LOCK) pyproject.toml --all-extras --constraint requirements/main.txt --output-file requirements/image.txt
+	uv pip compile $(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
 	uv pip compile $(LOCK) --group build --output-file requirements/build.txt
 	uv pip compile $(LOCK) --group chart --constraint requirements/main.txt --output-file requirements/chart.txt
 	uv pip compile $(LOCK) pyproject.toml --group test --constraint requirements/main.txt --output-file requirements/test.txt
@@ -94,7 +112,7 @@ lock: ## write requirements/ anew from pyproject.toml (needs uv)
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(TOOLS) dist site mutants .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
+	rm -rf $(VENV) $(TOOLS) tests/differential/node_modules dist site mutants .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
@@ -113,6 +131,11 @@ $(VENV)/.test: $(VENV)/.main requirements/test.txt
 	@$(PIP) -r requirements/test.txt
 	@touch $@
 
+# Without Node `make differential` says so itself.
+tests/differential/node_modules: tests/differential/package.json tests/differential/package-lock.json
+	@! command -v npm >/dev/null || npm ci --prefix tests/differential --silent --no-audit --no-fund --ignore-scripts
+	@! test -d $@ || touch $@
+
 $(VENV)/.lint: $(VENV)/.test requirements/lint.txt
 	@echo "installing the lint tools"
 	@$(PIP) -r requirements/lint.txt
@@ -126,6 +149,11 @@ $(VENV)/.mutate: $(VENV)/.test requirements/mutate.txt
 $(VENV)/.docs: $(VENV)/.test requirements/docs.txt
 	@echo "installing what builds the site"
 	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	@echo "installing what draws the pictures of the bench"
+	@$(PIP) -r requirements/bench.txt
 	@touch $@
 
 $(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.txt

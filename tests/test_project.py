@@ -51,7 +51,17 @@ def test_known_holes_in_what_is_pinned_are_looked_up_before_a_change_lands():
     makefile, ci = ((ROOT / it).read_text("utf-8") for it in ("Makefile", ".ci/run"))
 
     assert "/pip-audit --requirement requirements/main.txt" in makefile
+    assert "--requirement requirements/image.txt --require-hashes" in makefile
     assert "\nmake audit " in ci
+
+
+def test_nothing_is_installed_without_its_hash():
+    """But the project itself, and then nothing that it requires."""
+    files = ((ROOT / it).read_text("utf-8") for it in ("Makefile", ".ci/run"))
+    installs = re.findall(r'^.*\bpip"? install\b.*$', "\n".join(files), re.MULTILINE)
+
+    assert len(installs) >= 4
+    assert [it for it in installs if "--require-hashes" not in it and "--no-deps" not in it] == []
 
 
 def test_there_is_one_jose_library():
@@ -76,8 +86,23 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_fits():
         assert requirement.specifier.contains(pinned[name]), name
 
 
+def test_every_lower_bound_has_its_reason_in_the_manual():
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([0-9., ]+): ([^|]+) \|$", page, re.MULTILINE)
+    told = {
+        name: version
+        for names, versions, _ in rows
+        for name, version in zip(
+            names.split(" (")[0].split(", "), versions.split(", "), strict=False
+        )
+    }
+
+    for name, requirement in DEPENDENCIES.items():
+        assert [it.version for it in requirement.specifier] == [told[name]], name
+
+
 def test_there_are_pinned_requirements_for_each_purpose():
-    names = ["build", "chart", "docs", "fuzz", "image", "lint", "main", "test"]
+    names = ["bench", "build", "chart", "docs", "fuzz", "image", "lint", "main", "test"]
     assert [file.stem for file in PINNED_FILES] == names
 
 

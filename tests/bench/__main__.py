@@ -1,144 +1,126 @@
-"""Measure: `python -m tests.bench [speed|memory|start] [--requests N] [--rounds N] [--json]`."""
+"""Measure how fast the service is, and how it behaves as work grows."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
-import statistics
-import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from hasura_kc_auth.devtools.issuer import ORGS, DevIssuer
-from hasura_kc_auth.devtools.tokens import TokenMaker
-from tests.bench import memory, start
-from tests.bench.calls import get, post
-from tests.bench.load import Load, Sample
-from tests.bench.servers import Server, floor, service
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-_LOAD_CPU = 1
-_ANSWER_LENGTH = 200
-_DISTINCT_TOKENS = 2000
+from tests.bench import cores, machine, page, plots
+from tests.bench.cases import Bench
+from tests.bench.load import Load
+from tests.bench.parts import GROUPS, PARTS, chosen
 
+_SCALE_ROUNDS = 3
+_HELP = """\
+what to measure (several may be named; default: speed):
+  speed   requests     CPU, requests/s and latency of each kind of request, beside bare aiohttp
+          flood        latency of good requests beside a flood of forged ones
+  scale   tokens orgs connections issuers bodies
+                       the same as one quantity grows; `scale tokens` is that one alone
+          memory       resident memory by distinct tokens, good and forged
+  start   ready        from the start of the process until it answers
+          imports      which libraries the time of the start goes to
+  all                  everything
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One kind of request. `server`: whom it asks; `expect`: the only status that may come."""
+examples:
+  make bench                                  the table of docs/performance.md, in two minutes
+  make bench ARGS="scale bodies --rounds 1"   one curve, quickly
+  make bench ARGS="memory --tokens 100000"    memory, with a tenth of the tokens
+  make bench ARGS="requests --json"           for machines
+  make bench ARGS="all --write docs/performance.md"
+                                              everything, into the page and its pictures
+  make bench ARGS="--from results.json --write docs/performance.md"
+                                              the same from what --json has written
 
-    name: str
-    server: str
-    requests: list[bytes]
-    expect: int
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "memory", "start"), default="speed")
-    parser.add_argument("--requests", type=int, default=8000, help="of each kind in each round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {_LOAD_CPU % (os.cpu_count() or 1)})
-    if options.what == "memory":
-        results, show = asyncio.run(memory.measure()), _print_memory
-    elif options.what == "start":
-        results, show = asyncio.run(start.measure(options.rounds)), _print_start
-    else:
-        results, show = asyncio.run(_bench(options.requests, options.rounds)), _print
-    if options.json:
-        print(json.dumps(results))
-    else:
-        show(results)
+The server has one core for itself, the load another. CPU time is of the server's process, from the
+kernel. Each answer's status is looked at: a wrong one ends the run with the case's name. wrk brings
+the load where it is installed (apt-get install wrk), else a client of our own in Python, which can
+be slower than what it measures: compare requests/s and latencies of one load only. Linux.
+"""
 
 
-async def _bench(requests: int, rounds: int) -> list[dict[str, float | str]]:
-    issuer = DevIssuer(time.time)  # noqa: TID251 - tokens that a real clock accepts
-    await issuer.start()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
-        entries = str(_DISTINCT_TOKENS // 2)
-        with floor(_ANSWER_LENGTH) as least, service(issuer, CACHE__ENTRIES=entries) as ours:
-            servers = {"floor": least, "service": ours}
-            # In a thread: the issuer answers the service's fetches meanwhile.
-            samples = await asyncio.to_thread(_measure, servers, _rows(issuer), requests, rounds)
-    finally:
-        await issuer.stop()
-    return _summary(samples)
+        names = chosen(options.what)
+    except ValueError as error:
+        parser.error(str(error))
+    results = json.loads(options.load.read_text("utf-8")) if options.load else {}
+    if options.write and set(PARTS) - set(results or names):
+        parser.error("a page is of one run: measure all of it (`all --write PAGE`)")
+    results = results or _measured(names, options)
+    if options.write:
+        page.write(options.write, results, plots.draw_all(results, options.write.parent / "images"))
+    if options.json:
+        print(json.dumps(results, indent=1))
+    elif not options.write:
+        _print(results)
 
 
-def _rows(issuer: DevIssuer) -> list[Row]:
-    token = issuer.login("alice", "openid acme").access
-    many = [issuer.login("alice", "openid acme").access for _ in range(_DISTINCT_TOKENS)]
-    old = TokenMaker(issuer.issuer, issuer.keys, ORGS, lambda: 1_600_000_000.0)
-    expired = old.issue(issuer.users["alice"], "openid acme").access
-    forged = many[0].rpartition(".")[0] + "." + many[1].rpartition(".")[2]
-    return [
-        Row("floor, GET", "floor", [get(token)], 200),
-        Row("floor, POST 2 KB", "floor", [post(token)], 200),
-        Row("GET hit", "service", [get(token)], 200),
-        Row("POST hit, 2 KB", "service", [post(token)], 200),
-        # More distinct tokens in a circle than the cache has entries: each is a miss.
-        Row("GET miss", "service", [get(each) for each in many], 200),
-        Row("garbage token", "service", [get("x" * len(token))], 401),
-        Row("expired token", "service", [get(expired)], 401),
-        Row("forged, known kid", "service", [get(forged)], 401),
-    ]
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        usage='make bench ARGS="[what …] [options]", or python -m tests.bench [what …] [options]',
+        description=__doc__,
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="*", default=["speed"], help="see below")
+    parser.add_argument(
+        "--rounds", type=int, help="alternating rounds, of which the median counts (5; scale: 3)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="of each case in each round (1; wrk: whole ones)"
+    )
+    parser.add_argument(
+        "--tokens", type=int, default=1_000_000, help="of memory: distinct good ones (1000000)"
+    )
+    parser.add_argument("--bundled", action="store_true", help="our own client, even with wrk")
+    parser.add_argument("--json", action="store_true", help="print all figures for machines")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="into this page; with all")
+    parser.add_argument(
+        "--from",
+        dest="load",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing: take the figures that --json has written",
+    )
+    return parser
 
 
-Samples = dict[str, list[Sample]]
+def _measured(names: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    cores.pin_load()
+    load = Load() if options.bundled else Load.best()
+    columns = (TextColumn("{task.description:12}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
+        def track(work: Sequence[Any], title: str) -> Iterable[Any]:
+            return progress.track(work, description=title)
 
-def _measure(servers: dict[str, Server], rows: list[Row], requests: int, rounds: int) -> Samples:
-    loads = {name: Load(server.port, server.pid) for name, server in servers.items()}
-    samples: Samples = {row.name: [] for row in rows}
-    time.sleep(0.5)  # the first fetch of the keys
-    for _ in range(rounds):
-        for row in rows:
-            load = loads[row.server]
-            load.run(row.requests, requests // 10)
-            sample = load.run(row.requests, requests)
-            if sample.statuses != {row.expect}:
-                raise SystemExit(f"{row.name}: statuses {sorted(sample.statuses)} came")
-            samples[row.name].append(sample)
-    for load in loads.values():
-        load.close()
-    return samples
-
-
-def _summary(samples: Samples) -> list[dict[str, float | str]]:
-    floor = [sample.cpu for sample in samples["floor, GET"]]
-    return [
-        {
-            "case": name,
-            "cpu_us": statistics.median(sample.cpu for sample in taken),
-            "ratio": statistics.median(
-                sample.cpu / base for sample, base in zip(taken, floor, strict=True)
-            ),
-            "requests_per_second": statistics.median(sample.rate for sample in taken),
+        bench = Bench(load, track, options.rounds or 5, options.seconds, options.tokens)
+        fewer = replace(bench, rounds=options.rounds or _SCALE_ROUNDS)
+        results: dict[str, Any] = {
+            "machine": machine.facts(load.name),
+            "settings": {"rounds": bench.rounds, "scale_rounds": fewer.rounds}
+            | {"seconds": bench.seconds, "tokens": bench.tokens},
         }
-        for name, taken in samples.items()
-    ]
+        for name in names:
+            results[name] = PARTS[name].measure(fewer if name in GROUPS["scale"] else bench)
+    return results
 
 
-def _print(results: list[dict[str, float | str]]) -> None:
-    print(f"{'case':20} {'CPU µs/request':>15} {'ratio to floor':>15} {'requests/s':>12}")
-    for row in results:
-        print(
-            f"{row['case']:20} {row['cpu_us']:15.1f} {row['ratio']:15.2f}"
-            f" {row['requests_per_second']:12.0f}"
-        )
-
-
-def _print_memory(results: list[memory.Row]) -> None:
-    print(f"{'case':20} {'resident MB':>15} {'cache entries':>15}")
-    for row in results:
-        print(f"{row['case']:20} {row['resident_mb']:15.1f} {row['entries']:15.0f}")
-
-
-def _print_start(results: list[start.Row]) -> None:
-    print(f"{'case':20} {'seconds':>15}")
-    for row in results:
-        print(f"{row['case']:20} {row['seconds']:15.2f}")
+def _print(results: dict[str, Any]) -> None:
+    for name, text in page.blocks(results, {}).items():
+        print(f"{name}\n\n{text}\n")
 
 
 if __name__ == "__main__":

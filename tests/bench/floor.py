@@ -21,11 +21,15 @@ HEADERS = {
 async def serve(length: int) -> None:
     body = b"x" * length
 
-    async def answer(_request: web.BaseRequest) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        content = request.content
+        while not content.is_eof():  # a body that did not come in one piece
+            await content.readany()
         return web.Response(status=200, body=body, headers=HEADERS)
 
     server = web.Server(answer, access_log=None, max_field_size=65536, max_line_size=65536)
-    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(server, "127.0.0.1", 0, backlog=1024)
     print(listener.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import NamedTuple
 
 from hasura_kc_auth.devtools.issuer import DevIssuer
 from hasura_kc_auth.devtools.tokens import AUDIENCE, FRONTEND
+from tests.bench import cores
+from tests.cli.commands import Process
 
-_SERVER_CPU = 0
+_OF_A_SINGLE_ISSUER = ("ISSUER", "CLIENTS", "AUDIENCES")
+STARTED = r'"webhook": "http://127\.0\.0\.1:(\d+)/", "management": "(http://127\.0\.0\.1:\d+)"'
+"""What `serve` says of its webhook's port and its management listener's address."""
 
 
 class Server(NamedTuple):
@@ -27,15 +29,29 @@ class Server(NamedTuple):
 @contextmanager
 def floor(answer_length: int) -> Iterator[Server]:
     """Start bare aiohttp."""
-    with _started([sys.executable, "-m", "tests.bench.floor", str(answer_length)], {}) as process:
-        yield Server(int(_first_line(process)), process.pid)
+    with _pinned(str(answer_length), program=("-m", "tests.bench.floor")) as process:
+        yield Server(int(process.wait_for_output(r"(\d+)\n")[1]), process.popen.pid)
 
 
 @contextmanager
 def service(issuer: DevIssuer, **settings: str) -> Iterator[Server]:
     """Start the service for this issuer; `settings`: variables without their prefix."""
+    with _pinned("serve", variables=service_variables(issuer.issuer, **settings)) as process:
+        started = process.wait_for_output(STARTED)
+        # A full pipe would drop its log lines, and the writing of them is measured as well.
+        assert process.popen.stdout is not None
+        Thread(target=process.popen.stdout.read, daemon=True).start()
+        yield Server(int(started[1]), process.popen.pid, started[2])
+
+
+def service_variables(issuer: str, **settings: str) -> dict[str, str]:
+    """Return the environment of a service for this issuer, on free ports.
+
+    `settings`: variables without their prefix, as `CACHE__ENTRIES="0"`. With `ISSUERS` among them
+    it is for those alone.
+    """
     variables = {
-        "ISSUER": issuer.issuer,
+        "ISSUER": issuer,
         "CLIENTS": FRONTEND,
         "AUDIENCES": AUDIENCE,
         "ROLES__ALLOWED": "editor,viewer",
@@ -43,30 +59,15 @@ def service(issuer: DevIssuer, **settings: str) -> Iterator[Server]:
         "MANAGEMENT__PORT": "0",
         **settings,
     }
-    prefixed = {f"HASURA_KC_AUTH__{name}": text for name, text in variables.items()}
-    with _started([sys.executable, "-m", "hasura_kc_auth", "serve"], prefixed) as process:
-        said = json.loads(_first_line(process))
-        port = int(said["webhook"].rpartition(":")[2].rstrip("/"))
-        yield Server(port, process.pid, said["management"])
+    if "ISSUERS" in settings:
+        variables = {it: text for it, text in variables.items() if it not in _OF_A_SINGLE_ISSUER}
+    return {f"HASURA_KC_AUTH__{name}": text for name, text in variables.items()}
 
 
-@contextmanager
-def _started(command: list[str], variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(  # noqa: S603 - our own commands
-        command,
-        env={**os.environ, **variables},  # noqa: TID251 - passed on to the servers
-        stdout=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {_SERVER_CPU}),  # noqa: PLW1509
+def _pinned(*arguments: str, **options: object) -> Process:
+    return Process(
+        *arguments,
+        stderr=None,  # to the terminal
+        preexec_fn=lambda: os.sched_setaffinity(0, {cores.SERVER}),
+        **options,
     )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def _first_line(process: subprocess.Popen[bytes]) -> bytes:
-    assert process.stdout is not None
-    return process.stdout.readline()

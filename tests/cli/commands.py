@@ -68,27 +68,28 @@ def undisturbed_environment(**variables: str) -> dict[str, str]:
 class Process:
     """A command as a process. Leaving the `with` block kills what is left of it.
 
-    `arguments` follow `python` and the `program`; `outputs` are Popen's stdin, stdout and stderr.
+    `arguments` follow `python` and the `program`; `before` stands in front of them, such as
+    `prlimit --nofile=64`; `options` are Popen's, its streams above all.
     """
 
     def __init__(
         self,
         *arguments: str,
         program: tuple[str, ...] = ("-m", "hasura_kc_auth"),
+        before: tuple[str, ...] = (),
         variables: Mapping[str, str] | None = None,
-        **outputs: Any,
+        **options: Any,
     ) -> None:
         streams: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
-            **outputs,
         }
         self.popen = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, *program, *arguments],
+            [*before, sys.executable, *program, *arguments],
             cwd=ROOT,
             env=undisturbed_environment(**(variables or {})),
-            **streams,
+            **(streams | options),
         )
         self._seen: dict[IO[bytes], bytes] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from hasura_kc_auth.authenticator import Authenticator, HeaderAuthenticator
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.keys import KeySet
-from hasura_kc_auth.core.policy import IssuerPolicy, Policy, RolePolicy
+from hasura_kc_auth.core.policy import IssuerPolicy, OrgPolicy, Policy, RolePolicy
 from hasura_kc_auth.core.request import Headers, Request, headers_in_body
 from hasura_kc_auth.core.session import Session
 from tests.fuzz import oracle
@@ -41,21 +41,41 @@ KEY = MadeKey(
         _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), None
     ),
 )
-POLICY = Policy(
-    {
-        ISSUER: IssuerPolicy(
-            ISSUER,
-            clients=frozenset({oracle.CLIENT}),
-            audiences=frozenset({oracle.AUDIENCE}),
-            algorithms=frozenset({"ES256"}),
-            leeway=oracle.LEEWAY,
-        )
-    },
-    RolePolicy(oracle.ROLES, oracle.ROLE_MAP),
+ISSUER_POLICY = IssuerPolicy(
+    ISSUER,
+    clients=frozenset({oracle.CLIENT}),
+    audiences=frozenset({oracle.AUDIENCE}),
+    algorithms=frozenset({"ES256"}),
+    leeway=oracle.LEEWAY,
 )
+CARRIERS: Mapping[str, OrgPolicy] = {
+    "client-scope": OrgPolicy(),
+    "organization": OrgPolicy("organization", client=oracle.AUDIENCE),
+    "claim": OrgPolicy("claim", claim=(oracle.ORG_CLAIM,)),
+}
+POLICIES: Mapping[str, Policy] = {
+    carrier: Policy(
+        {ISSUER: replace(ISSUER_POLICY, org=org)}, RolePolicy(oracle.ROLES, oracle.ROLE_MAP)
+    )
+    for carrier, org in CARRIERS.items()
+}
+_EDITOR = {"resource_access": {oracle.AUDIENCE: {"roles": ["editor"]}}}
 TOKENS: Mapping[bytes, str] = {
     b"@1@": sign({**GOOD, "aud": [oracle.AUDIENCE, "org1"]}, key=KEY),
     b"@2@": sign({**GOOD, **TWO_ORGS, "aud": [oracle.AUDIENCE, "org1", "org2"]}, key=KEY),
+    b"@3@": sign(
+        {
+            **GOOD,
+            "aud": oracle.AUDIENCE,
+            "scope": "openid organization:org1",
+            "organization": {"org1": _EDITOR},
+        },
+        key=KEY,
+    ),
+    b"@4@": sign(
+        {**GOOD, "aud": [oracle.AUDIENCE, "org1"], "scope": "openid", oracle.ORG_CLAIM: "org1"},
+        key=KEY,
+    ),
 }
 """What was issued, by what stands for it in a seed."""
 
@@ -77,8 +97,8 @@ class Decoders:
 
     keys: KeySet
 
-    def _decide(self, headers: Headers) -> Verdict:
-        authenticator = Authenticator(POLICY, KeysAtHand(self.keys), lambda: NOW)
+    def _decide(self, headers: Headers, carrier: str = "client-scope") -> Verdict:
+        authenticator = Authenticator(POLICIES[carrier], KeysAtHand(self.keys), lambda: NOW)
         by_headers = HeaderAuthenticator(oracle.ORG_HEADER, _MAX_TOKEN, _NoMemory(), authenticator)
         return _run(by_headers.authenticate(headers))
 
@@ -93,12 +113,13 @@ class Decoders:
         return verdict
 
     def jws(self, data: bytes) -> Verdict:
-        """Decide about a token."""
+        """Decide about a token, by each carrier of orgs; return a session if there is one."""
         headers = CIMultiDict({"Authorization": f"Bearer {_text(_with_tokens(data))}"})
-        verdict = self._decide(headers)
-        if isinstance(verdict, Session):
-            oracle.agrees(verdict, headers, PUBLIC)
-        return verdict
+        verdicts = [self._decide(headers, carrier) for carrier in CARRIERS]
+        for carrier, verdict in zip(CARRIERS, verdicts, strict=True):
+            if isinstance(verdict, Session):
+                oracle.agrees(verdict, headers, PUBLIC, carrier)
+        return next((it for it in verdicts if isinstance(it, Session)), verdicts[0])
 
     def body(self, data: bytes) -> Verdict:
         """Decide about the body of a call in POST mode."""

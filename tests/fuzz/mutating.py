@@ -23,6 +23,7 @@ _VALUES: tuple[Any, ...] = (
     *(NOW, NOW - 29, NOW - 30, NOW - 31, NOW + 30, NOW + 31, str(NOW)),
     *("", " ", "a", "\ud800", "\0", "\ufeff", "admin", "editor", "viewer", "org_admin", "ADMIN"),
     *("org1", "org2", "openid", "account", "frontend", "hasura", "org1 org2", "openid org1\torg2"),
+    *("organization", "organization:*", "openid organization:org1", "organization:org2"),
     *("Bearer", "bearer", "ID", "DPoP", "none", "HS256", "ES256", "JWT", "at+jwt", "fuzz", ISSUER),
     *([], {}, [None], ["org1"], ["org1", "hasura"], [["org1"]], {"roles": ["editor"]}),
     *({"roles": ["admin"]}, {"roles": "editor"}, {"org2": {"roles": ["viewer"]}}, ["editor", 1]),
@@ -31,7 +32,7 @@ _NAMES = (
     *("alg", "kid", "typ", "crit", "b64", "jwk", "jku", "zip", "cty", "exp", "iat", "nbf", "iss"),
     *("aud", "sub", "azp", "scope", "resource_access", "realm_access", "cnf", "acr", "org2"),
     *("headers", "request", "Authorization", "authorization", "X-Hasura-Role", "x-hasura-role"),
-    *("X-Hasura-Org-Id", "x-hasura-org-id", "roles", "organization"),
+    *("X-Hasura-Org-Id", "x-hasura-org-id", "roles", "organization", "org"),
 )
 _MOST = 40_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,6 +21,7 @@ AUDIENCE = "hasura"
 LEEWAY = 30.0
 ROLES = ("org_admin", "editor", "viewer")
 ROLE_MAP = {"admin": "org_admin"}
+ORG_CLAIM = "org"
 ORG_HEADER = "X-Hasura-Org-Id"
 _NO_ORGS = {"account", "account-console", "admin-cli", "broker", "realm-management"} | {
     *("security-admin-console", "openid", "profile", "email", "offline_access", CLIENT)
@@ -34,14 +36,19 @@ def credential(headers: CIMultiDict[str]) -> str:
     return token
 
 
-def agrees(session: Session, headers: CIMultiDict[str], key: ec.EllipticCurvePublicKey) -> None:
+def agrees(
+    session: Session,
+    headers: CIMultiDict[str],
+    key: ec.EllipticCurvePublicKey,
+    carrier: str = "client-scope",
+) -> None:
     """Fail unless the token in these headers is signed by this key and proves this session."""
     signing_input, _, signature = credential(headers).rpartition(".")
     _is_signed(signing_input, signature, key)
     header, payload = (_decoded(it) for it in signing_input.split("."))
     _is_a_header(header)
     _is_an_access_token(payload)
-    orgs = _proven(payload)
+    orgs = _PROVEN[carrier](payload)
     wished = _wish(headers, ORG_HEADER)
     (org,) = [wished] if wished else orgs
     held = [role for role in ROLES if role in orgs[org]]
@@ -96,16 +103,52 @@ def _audience(payload: dict[str, Any]) -> list[str]:
     return [audience] if isinstance(audience, str) else audience
 
 
-def _proven(payload: dict[str, Any]) -> dict[str, set[str]]:
-    """Return the orgs that scope, roles and audience prove alike, with the Hasura roles in each."""
+Proven = dict[str, set[str]]
+"""The orgs that a token proves, with the Hasura roles in each."""
+
+
+def _by_scope(payload: dict[str, Any]) -> Proven:
+    """Go by scope, roles and audience alike."""
     scopes = payload["scope"].split(" ")
     proven = {}
     for org, entry in payload["resource_access"].items():
         if org in scopes and org in _audience(payload) and org not in _NO_ORGS:
-            roles = entry.get("roles") if isinstance(entry, dict) else None
-            if isinstance(roles, list) and roles and all(type(it) is str and it for it in roles):
-                proven[org] = {ROLE_MAP.get(it, it) for it in roles}
+            roles = _roles(entry)
+            if roles:
+                proven[org] = roles
     return proven
+
+
+def _by_claim(payload: dict[str, Any]) -> Proven:
+    """Go by a claim, roles and audience alike."""
+    org = payload[ORG_CLAIM]
+    assert org in _audience(payload)
+    assert org not in _NO_ORGS
+    return {org: _roles(payload["resource_access"][org])}
+
+
+def _by_organization(payload: dict[str, Any]) -> Proven:
+    """Go by the scope and the claim `organization`, which must name the same."""
+    entries = payload["organization"]
+    assert isinstance(entries, dict)
+    scopes = payload["scope"].split(" ")
+    named = {it.split(":", 1)[1] for it in scopes if it.startswith("organization:")} - {"*"}
+    assert named == set(entries) or (not named and len(entries) == 1)
+    assert any(it == "organization" or it.startswith("organization:") for it in scopes)
+    return {org: _roles(it["resource_access"][AUDIENCE]) for org, it in entries.items()}
+
+
+def _roles(entry: Any) -> set[str]:
+    roles = entry.get("roles") if isinstance(entry, dict) else None
+    proper = isinstance(roles, list) and all(type(it) is str and it for it in roles)
+    return {ROLE_MAP.get(it, it) for it in roles} if proper else set()
+
+
+_PROVEN: Mapping[str, Callable[[dict[str, Any]], Proven]] = {
+    "client-scope": _by_scope,
+    "organization": _by_organization,
+    "claim": _by_claim,
+}
 
 
 def _wish(headers: CIMultiDict[str], name: str) -> str:

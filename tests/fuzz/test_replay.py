@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -14,7 +15,7 @@ from multidict import CIMultiDict
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.core.session import Session
-from tests.fuzz.__main__ import NAMES
+from tests.fuzz.__main__ import NAMES, main
 from tests.fuzz.decoders import CORPUS, DECODERS, KEY, PUBLIC, TOKENS, Decoders
 from tests.fuzz.mutating import MUTATORS
 from tests.fuzz.oracle import agrees
@@ -56,6 +57,17 @@ def test_some_rounds_of_the_same_mutators_find_nothing(name):
         verdict = DECODERS[name](data)
         seen.add(verdict if isinstance(verdict, Code) else "a session")
     assert len(seen) > 3
+
+
+@pytest.mark.parametrize(("argument", "told"), [("jws", "wheels"), ("cookie", "no decoder")])
+def test_without_a_fuzzer_it_says_so(monkeypatch, capsys, argument, told):
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(sys, "argv", ["fuzz", argument])
+
+    with pytest.raises(SystemExit, match=r"^2$"):
+        sys.exit(main())
+
+    assert told in capsys.readouterr().err
 
 
 # --- a property that cannot fail holds nothing

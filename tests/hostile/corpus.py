@@ -6,7 +6,7 @@ it holds for POST mode, where that differs. The next line tells what is hostile.
 comes the request, in one of these forms:
 
 `.http`     a whole HTTP request. Each line is sent with CRLF behind it, but for one that ends in
-            `«.»`
+            `«.»`. What follows `«pause»` is sent a moment later
 `.headers`  the lines of a client's headers, sent in both modes
 `.claims`   members of JSON, put in the place of those of a good token, which is then signed;
             `without: exp` leaves claims out, `wish: X-Hasura-Role: admin` is a header beside it
@@ -65,12 +65,21 @@ def _read(file: Path) -> Case:
     )
 
 
+PAUSE = b"<a pause>"
+
+
 def http_bytes(content: str, words: Words) -> bytes:
     """Return the bytes of a `.http` file."""
     lines = "".join(f"{line}\r\n" for line in content.removesuffix("\n").split("\n"))
     head, gap, body = lines.replace("«.»\r\n", "").partition("\r\n\r\n")
     sent = filled(body, words)
     return filled(head.replace("«length»", str(len(sent))) + gap, words) + sent
+
+
+def no_http() -> dict[str, bytes]:
+    """Return what aiohttp's parser itself refuses, by name: it needs no tokens."""
+    found = (case for case in cases() if case.name.startswith("no-http/"))
+    return {case.name: http_bytes(case.content, {}.__getitem__) for case in found}
 
 
 def filled(text: str, words: Words) -> bytes:
@@ -83,6 +92,8 @@ def filled(text: str, words: Words) -> bytes:
 
 
 def _special(piece: str, words: Words) -> bytes:
+    if piece == "pause":
+        return PAUSE
     if _BYTES.fullmatch(piece):
         return bytes.fromhex(piece)
     if repeated := _REPEATED.fullmatch(piece):

@@ -16,6 +16,12 @@ from hasura_kc_auth.devtools.tokens import Tokens
 from tests.hostile.corpus import MadeToken, filled
 from tests.made_tokens import OTHER_KEY, MadeKey, b64, sign, sign_bytes
 
+_FRESH = 60
+"""Seconds; a token lasts five minutes."""
+
+_GZIP_BOMB = gzip.compress(bytes(30_000_000), compresslevel=1)
+_DEFLATE_BOMB = zlib.compress(bytes(3_000_000))
+
 _NEXT = {"A": "B", "Q": "R", "g": "h", "w": "x"}
 """For a letter of base64url whose four last bits are zero, the one with the last of them set."""
 
@@ -32,7 +38,8 @@ class Forger:
         pair = issuer.keys._published[-1]  # noqa: SLF001 - to sign what it would not sign itself
         self.key = MadeKey(str(pair.kid), "RS256", pair)  # type: ignore[arg-type]
         self.claims = self.good_claims()
-        self._words = self._all_words()
+        self._words: Mapping[str, str | bytes] = {}
+        self._made_at = 0
 
     def good_claims(self) -> dict[str, Any]:
         return self._issuer.keys.read(self._issuer.login("bob", "openid acme").access)
@@ -45,6 +52,8 @@ class Forger:
         """Return what a word of the corpus stands for. Raises KeyError."""
         if name.startswith("now"):
             return str(now() + int(name.removeprefix("now"))).encode()
+        if now() - self._made_at > _FRESH:  # before the tokens among them expire
+            self._words, self._made_at = self._all_words(), now()
         word = self._words[name]
         return word if isinstance(word, bytes) else word.encode()
 
@@ -77,8 +86,8 @@ class Forger:
                 len('{"headers":{"Authorization":"Bearer "}}') + len(bob.access)
             ),
             "gzip body": gzip.compress(body.encode()),
-            "gzip bomb": gzip.compress(bytes(30_000_000)),
-            "deflate bomb": zlib.compress(bytes(3_000_000)),
+            "gzip bomb": _GZIP_BOMB,
+            "deflate bomb": _DEFLATE_BOMB,
             **claims,
         }
 

@@ -15,6 +15,7 @@ from hasura_kc_auth.core.errors import Code
 from tests.conftest import LONG, Answer
 from tests.hostile.corpus import (
     MODES,
+    PAUSE,
     Case,
     cases,
     claims,
@@ -72,7 +73,7 @@ def _in_both_modes(lines: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, byte
 async def test_a_hostile_request_gets_its_code_and_harms_nobody(target, case):
     for mode, call in _calls(case, target.forger):
         async with connected(target.url) as wire:
-            await wire.send(call)
+            await _send(call, wire)
             parted = await _answers_are(case.answers[mode], wire, bodiless=call[:4] == b"HEAD")
             if parted:
                 assert await wire.rest() == b""
@@ -80,6 +81,14 @@ async def test_a_hostile_request_gets_its_code_and_harms_nobody(target, case):
                 await _a_good_request_is_answered(wire, target.forger)
         async with connected(target.url) as wire:
             await _a_good_request_is_answered(wire, target.forger)
+
+
+async def _send(call: bytes, wire: Wire) -> None:
+    first, *later = call.split(PAUSE)
+    await wire.send(first)
+    for piece in later:
+        await asyncio.sleep(0.1)
+        await wire.send(piece)
 
 
 async def _answers_are(expected: tuple[str, ...], wire: Wire, *, bodiless: bool) -> bool:

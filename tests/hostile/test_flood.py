@@ -31,8 +31,8 @@ _ROUND = 1000
 _BATCH = 50
 _PADDING = 3000
 """Letters in each token, so that whatever remembers it shows in the memory."""
-_MOST_GROWTH = 10_000_000
-_MOST_LATE_GROWTH = 3_000_000
+_MOST_GROWTH = 4_000_000
+_MOST_LATE_GROWTH = 1_500_000
 _MOST_SERIES = 200
 
 pytestmark = pytest.mark.skipif(
@@ -69,7 +69,9 @@ def _forged(forger: Forger, number: int) -> bytes:
 
 
 def _unknown_kid(forger: Forger, number: int) -> bytes:
-    return _get(_token(_header(forger, kid=_padded(number)), forger.claims))
+    """With a header of the usual length, such as may be remembered."""
+    header = _header(forger, kid=f"{number}-{secrets.token_hex(20)}")
+    return _get(_token(header, {**forger.claims, "jti": _padded(number)}))
 
 
 def _own_header(forger: Forger, number: int) -> bytes:
@@ -191,7 +193,8 @@ def test_a_flood_leaves_memory_metrics_and_good_requests_as_they_are(flooded):
     took = time.monotonic() - began  # noqa: TID251
 
     growth = [it - resident[0] for it in resident]
-    print(f"\n{COUNT} hostile calls in {took:.0f} s, resident bytes: {resident}")  # noqa: T201
+    some = resident[:: max(1, len(resident) // 10)]
+    print(f"\n{COUNT} hostile calls in {took:.0f} s, resident bytes: {some}")  # noqa: T201
     assert max(growth) < _MOST_GROWTH
     assert growth[-1] - growth[len(growth) // 2] < _MOST_LATE_GROWTH
     assert len(_series(flooded)) < _MOST_SERIES

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from hasura_kc_auth.core.errors import Code
-from tests.hostile.corpus import cases, http_bytes
+from tests.hostile.corpus import no_http
 from tests.web.wire import answer_to, chunked, connected, get, head, post, post_bytes
 
 CANARY = "eyJCANARYxyz"
@@ -17,16 +17,16 @@ MALFORMED = (401, b'{"code":"malformed_request"}')
 CHUNKED = "Transfer-Encoding: chunked"
 
 
-# What the parser refuses, of all the hostile requests that are kept as files.
-NO_HTTP = [it for it in cases() if it.name.startswith("no-http/")]
+# Of all the hostile requests that are kept as files.
+NO_HTTP = no_http()
 
 
-@pytest.mark.parametrize("case", [pytest.param(it, id=it.name) for it in NO_HTTP])
-async def test_what_is_no_http_is_denied_without_an_echo(start_service, case):
+@pytest.mark.parametrize("data", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_denied_without_an_echo(start_service, data):
     # No issuer is there, and none is needed.
     service = await start_service("http://127.0.0.1:1/realms/none", log={"level": "debug"})
     async with connected(service.webhook_url) as wire:
-        answer = await wire.ask(http_bytes(case.content, {}.__getitem__))
+        answer = await wire.ask(data)
         assert (answer.status, answer.body) == MALFORMED
         assert "CANARY" not in str(answer.headers)
         assert await wire.rest() == b""

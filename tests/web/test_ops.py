@@ -12,8 +12,7 @@ from hasura_kc_auth.config.settings import Settings
 from hasura_kc_auth.devtools.issuer import Fault
 from hasura_kc_auth.telemetry.denials import KEPT_DENIALS
 from tests.conftest import settings_for
-from tests.hostile.corpus import http_bytes
-from tests.web.test_hostile_http import NO_HTTP
+from tests.hostile.corpus import no_http
 from tests.web.wire import answer_to, connected, get, head, post_bytes
 
 COOLDOWN = 10.0
@@ -242,8 +241,7 @@ async def test_no_client_can_make_a_new_series(service, issuer, bob):
             await wire.ask(get(line, path=f"/{word}"))
             await wire.ask(head("PURGE", line))
             await wire.ask(post_bytes(f'{{"headers":{{"{word}":1}}}}'.encode()))
-    for case in NO_HTTP:
-        data = http_bytes(case.content, {}.__getitem__)
+    for data in no_http().values():
         await answer_to(service.webhook_url, data)
     for user, scope in product(issuer.users, ("openid", "openid acme", "openid acme globex")):
         tokens = issuer.login(user, scope)

@@ -1,0 +1,1 @@
+"""A long, mixed load against the real service, each answer compared with what must come."""

@@ -1,0 +1,49 @@
+"""Soak the service: `python -m tests.soak [--minutes N] [--seed N] [--rate N] [--json]`.
+
+Exit 0: every answer was one that may come, and the service ended as it should. 1: not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tests.soak.run import Plan, soak
+from tests.soak.tally import Tally
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=150.0, help="requests a second")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    tally = asyncio.run(_with_progress(Plan(options.minutes * 60, options.rate, options.seed)))
+    if options.json:
+        print(json.dumps(tally.as_json()))
+    else:
+        print("\n".join(tally.lines()))
+    sys.exit(1 if tally.failures() else 0)
+
+
+async def _with_progress(plan: Plan) -> Tally:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("soak", total=plan.seconds)
+
+        def show(seconds: float, tally: Tally) -> None:
+            text = f"{tally.requests} requests, {len(tally.wrong)} wrong"
+            progress.update(task, completed=seconds, description=text)
+
+        return await soak(plan, show)
+
+
+if __name__ == "__main__":
+    main()

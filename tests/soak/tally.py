@@ -1,0 +1,115 @@
+"""What the soak found, counted, and written for people and machines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The service's process at one moment."""
+
+    when: str
+    resident_bytes: int
+    open_files: int
+    cache_entries: float
+
+
+@dataclass
+class Tally:
+    """Grows while the soak runs. Latencies are in seconds, from when a request was due.
+
+    `steady`: of requests whose answer waits for nobody; `waiting`: of those for which the service
+    may ask the issuer first; `lateness`: how late the load itself began.
+    """
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    steady: list[float] = field(default_factory=list)
+    waiting: list[float] = field(default_factory=list)
+    lateness: list[float] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    rotations: int = 0
+    outages: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    fetch_attempts: float = 0.0
+    fetch_bound: float = 0.0
+    log_lines: int = 0
+    log_lines_dropped: float = 0.0
+    exit_code: int | None = None
+    exit_seconds: float = 0.0
+    unfit_log_lines: int = 0
+
+    @property
+    def requests(self) -> int:
+        return self.kinds.total()
+
+    def failures(self) -> list[str]:
+        """Return why the soak is no success; nothing if it is."""
+        checks = {
+            f"{len(self.wrong)} wrong answers": bool(self.wrong),
+            f"{self.fetch_attempts:.0f} fetches, over the bound": (
+                self.fetch_attempts > self.fetch_bound
+            ),
+            f"exit code {self.exit_code} on SIGTERM": self.exit_code != 0,
+            f"{self.unfit_log_lines} log lines with a traceback or a token's beginning": (
+                self.unfit_log_lines > 0
+            ),
+            "nothing was asked": not self.requests,
+        }
+        return [text for text, failed in checks.items() if failed]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            **vars(self),
+            **{name: spread(getattr(self, name)) for name in ("steady", "waiting", "lateness")},
+            "samples": [asdict(sample) for sample in self.samples],
+            "failures": self.failures(),
+        }
+
+    def lines(self) -> Iterable[str]:
+        """Return the report for a person."""
+        yield f"requests          {self.requests} in {self.seconds:.0f} s"
+        yield f"rotations         {self.rotations}; outages: {_counted(self.outages)}"
+        yield f"by kind           {_counted(self.kinds)}"
+        yield f"by answer         {_counted(self.outcomes)}"
+        yield f"wrong answers     {len(self.wrong)}"
+        yield from (f"  {text}" for text in self.wrong[:_SHOWN])
+        yield f"latency, steady   {_written(self.steady)}"
+        yield f"latency, waiting  {_written(self.waiting)} (the service may ask the issuer first)"
+        yield f"the load was late {_written(self.lateness)} (part of the latencies)"
+        for it in self.samples:
+            size = f"{it.resident_bytes / 1e6:.1f} MB resident, {it.open_files} open files"
+            yield f"{it.when:17} {size}, {it.cache_entries:.0f} cached decisions"
+        yield f"key fetches       {self.fetch_attempts:.0f} (at most {self.fetch_bound:.0f})"
+        yield f"log               {self.log_lines} lines, {self.log_lines_dropped:.0f} dropped"
+        yield f"SIGTERM           exit {self.exit_code} after {self.exit_seconds:.1f} s"
+        yield f"result            {'; '.join(self.failures()) or 'as it should be'}"
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float | None]:
+    """Return quantiles in milliseconds (nearest rank); None of nothing."""
+    ordered = sorted(seconds)
+    names = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+    return {
+        name: round(ordered[math.ceil(share * len(ordered)) - 1] * 1000, 2) if ordered else None
+        for name, share in names.items()
+    }
+
+
+def _written(seconds: Sequence[float]) -> str:
+    if not seconds:
+        return "none"
+    return ", ".join(f"{name} {value} ms" for name, value in spread(seconds).items())
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
