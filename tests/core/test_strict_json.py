@@ -54,6 +54,7 @@ def test_an_object_is_read_as_python_reads_it(decode, text):
         pytest.param('{"a":"ü"}'.encode("latin-1"), id="Latin-1"),
         pytest.param(b'{"a":"\xed\xa0\x80"}', id="a surrogate in UTF-8"),
         pytest.param(b"\x0b{}", id="other white space in front"),
+        pytest.param(b"X{}", id="a letter in front"),
         pytest.param("{}\u00a0".encode(), id="other white space behind it"),
         pytest.param(b'{"a":NaN}', id="NaN"),
         pytest.param(b'{"a":Infinity}', id="Infinity"),
