@@ -24,6 +24,7 @@ async def test_a_flood_of_unknown_keys_costs_one_fetch_in_a_cooldown(issuer, fou
     await _flood(issuer, found)
 
 
+@pytest.mark.long
 @pytest.mark.fault(
     "F21",
     "the same flood while the issuer fails, or is slow",
@@ -33,7 +34,7 @@ async def test_a_flood_of_unknown_keys_costs_one_fetch_in_a_cooldown(issuer, fou
     "fault",
     [
         pytest.param(status("500 Oh"), id="500"),
-        pytest.param(Late(10.0), id="slow", marks=pytest.mark.long),
+        pytest.param(Late(10.0), id="slow"),
     ],
 )
 async def test_a_flood_does_not_hammer_an_issuer_that_is_ill(issuer, found, fault):

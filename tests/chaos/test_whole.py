@@ -96,6 +96,7 @@ def test_a_test_is_known_by_its_mark_and_its_case(found, found_by, case):
     assert case == 1
 
 
+@pytest.mark.long
 def test_the_command_shows_what_came_and_writes_nothing_that_is_not_whole():
     before = report.PAGE.read_bytes()
     only_two = ("--write", "-k", "known_by_its_mark or malformed_key", "-p", "no:cacheprovider")

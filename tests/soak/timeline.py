@@ -24,10 +24,10 @@ class Times:
     Short, so that a minute sees each state; an attempt ends before the next one may begin.
     """
 
-    ttl: float = 10.0
+    ttl: float = 20.0
     cooldown: float = 3.0
     timeout: float = 3.0
-    max_stale: float = 25.0
+    max_stale: float = 32.0
     cache_ttl: float = 5.0
     leeway: float = 2.0
     read_timeout: float = 5.0
