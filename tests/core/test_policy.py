@@ -151,3 +151,9 @@ def test_hasuras_superuser_can_be_made_no_role_at_all():
         RolePolicy(("editor", "admin"))
     with pytest.raises(ValueError, match="admin"):
         AnonymousPolicy("admin")
+
+
+@pytest.mark.parametrize("name", ["algorithms", "prefixes"])
+def test_what_follows_from_the_issuers_cannot_be_given(name):
+    with pytest.raises(TypeError, match=name):
+        Policy({}, RolePolicy(()), **{name: ()})

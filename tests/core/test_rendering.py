@@ -16,7 +16,7 @@ from tests.core.postgres_arrays import read_array
         pytest.param([], "{}", id="no element"),
         pytest.param(["a"], "{a}", id="one element"),
         pytest.param(["a", "b"], "{a,b}", id="two elements"),
-        pytest.param(["org:acme.io/x@y_z-1"], "{org:acme.io/x@y_z-1}", id="what needs no quotes"),
+        pytest.param(["Org:acme.io/x@y_z-1"], "{Org:acme.io/x@y_z-1}", id="what needs no quotes"),
         pytest.param([""], '{""}', id="an empty element"),
         pytest.param(["a,b"], '{"a,b"}', id="a comma cannot make two elements"),
         pytest.param(["a b"], '{"a b"}', id="a blank"),

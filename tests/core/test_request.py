@@ -48,6 +48,11 @@ BEARER = ("Authorization", "Bearer a.b.c")
             [BEARER, ("X-Hasura-Org-Id", " org 1\t")], Request("a.b.c", "org 1"), id="outer blanks"
         ),
         pytest.param(
+            [BEARER, ("X-Hasura-Org-Id", " X-org-X")],
+            Request("a.b.c", "X-org-X"),
+            id="no letter is a blank",
+        ),
+        pytest.param(
             [BEARER, ("X-Hasura-Org-Id", "\u00a0org1")],
             Request("a.b.c", "\u00a0org1"),
             id="other white space is part of a wish",

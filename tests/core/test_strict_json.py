@@ -54,6 +54,7 @@ def test_an_object_is_read_as_python_reads_it(decode, text):
         pytest.param('{"a":"ü"}'.encode("latin-1"), id="Latin-1"),
         pytest.param(b'{"a":"\xed\xa0\x80"}', id="a surrogate in UTF-8"),
         pytest.param(b"\x0b{}", id="other white space in front"),
+        pytest.param(b"X{}", id="a letter in front"),
         pytest.param("{}\u00a0".encode(), id="other white space behind it"),
         pytest.param(b'{"a":NaN}', id="NaN"),
         pytest.param(b'{"a":Infinity}', id="Infinity"),
@@ -111,6 +112,12 @@ def test_what_nobody_could_write_or_store_is_refused(data):
 @pytest.mark.parametrize("data", ODD)
 def test_what_somebody_else_wrote_may_hold_it(data):
     assert isinstance(decode_foreign_object(data), dict)
+
+
+def test_sixty_four_levels_are_read_and_no_more():
+    assert decode_value("[" * 64 + "]" * 64)
+    with pytest.raises(ValueError, match=r"^nested too deep$"):
+        decode_value("[" * 65 + "]" * 65)
 
 
 def test_a_broad_token_is_not_a_deep_one():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.keys import import_key_set
-from hasura_kc_auth.core.token import _remembered_header, parse, verify_signature
+from hasura_kc_auth.core.token import _remembered_header, parse, take_apart, verify_signature
 from tests.made_tokens import (
     ABSENT,
     GOOD,
@@ -134,6 +135,18 @@ REMAINDER_3 = b64(padded("", 3))
 def test_unused_bits_of_base64url_must_be_zero_even_under_a_right_signature(token):
     with denied(Code.MALFORMED_TOKEN):
         parse(token)
+
+
+@pytest.mark.parametrize("beginning", ["A", "AA"])
+def test_of_all_last_characters_those_without_unused_bits_are_canonical(beginning):
+    header = b64(json_bytes(HEADER))
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_":
+        segment = beginning + last
+        canonical = b64(urlsafe_b64decode(segment + "==")) == segment
+
+        found = outcome(take_apart, f"{header}.e30.{segment}")
+
+        assert (found is not Code.MALFORMED_TOKEN) is canonical, segment
 
 
 def test_no_other_text_decodes_to_the_same_signature():
