@@ -102,7 +102,7 @@ def test_every_lower_bound_has_its_reason_in_the_manual():
 
 
 def test_there_are_pinned_requirements_for_each_purpose():
-    names = ["bench", "build", "chart", "docs", "fuzz", "image", "lint", "main", "test"]
+    names = ["bench", "build", "chart", "docs", "fuzz", "image", "lint", "main", "mutate", "test"]
     assert [file.stem for file in PINNED_FILES] == names
 
 
