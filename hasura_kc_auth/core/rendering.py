@@ -46,4 +46,5 @@ def compact_json(value: Json) -> str:
     return _compact.encode(value)
 
 
-_compact = json.JSONEncoder(separators=(",", ":"))
+# What was read from JSON holds no circle to look out for.
+_compact = json.JSONEncoder(separators=(",", ":"), check_circular=False)
