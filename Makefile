@@ -17,7 +17,7 @@ demo: $(VENV)/.main ## the main job, with nothing else installed (ARGS=--once ex
 demo-keycloak: $(VENV)/.test ## the same with a real Keycloak (Java 17 and Maven bring it)
 	@$(BIN)/python tests/integration/demo.py $(ARGS)
 
-test: test-fast test-keycloak ## the whole suite
+test: test-fast test-keycloak ## the whole suite, but for the faults (make chaos)
 
 test-fast: $(VENV)/.test ## everything but the real Keycloak and the faults, with coverage
 	$(BIN)/coverage run -m pytest --ignore=tests/integration --ignore=tests/chaos $(ARGS)
@@ -63,6 +63,7 @@ fuzz: $(VENV)/.fuzz ## the three decoders under a coverage-guided fuzzer, 5 minu
 
 flood: $(VENV)/.test ## a hundred thousand hostile tokens: memory stays bounded
 	HASURA_KC_AUTH_TEST_FLOOD=100000 $(BIN)/python -m pytest tests/hostile/test_flood.py -s $(ARGS)
+
 chaos: $(VENV)/.test ## the faults of docs/reliability.md, one by one (ARGS=--write: and the table there)
 	$(BIN)/python -m tests.chaos $(ARGS)
 

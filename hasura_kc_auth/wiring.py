@@ -340,6 +340,8 @@ def warnings_about(settings: Settings) -> list[str]:
             "several issuers have no namespace: users of two realms may have one X-Hasura-User-Id, "
             "so write no permission with it alone"
         )
+    if settings.shared is not None and not any(it.introspection for it in settings.issuers):
+        warnings.append("shared is set, but no issuer has introspection: nothing is shared")
     if settings.insecure_transport:
         warnings.append(
             "insecure_transport is true: whoever can write to the network can sign tokens or "

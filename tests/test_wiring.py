@@ -66,6 +66,18 @@ class TestStarting:
         (warning,) = warnings_about(settings_for(NOBODY, insecure_transport=True))
         assert warning.startswith("insecure_transport is true")
 
+    def test_a_store_that_nobody_needs_is(self):
+        shared = {"url": "redis://127.0.0.1"}
+        (warning,) = warnings_about(settings_for(NOBODY, shared=shared))
+        assert warning.startswith("shared is set, but no issuer has introspection")
+        asked = {
+            "issuer": NOBODY,
+            "clients": ["frontend"],
+            "audiences": ["hasura"],
+            "introspection": {"client_id": "hook", "client_secret": "secret"},
+        }
+        assert warnings_about(settings_for(issuers=[asked], shared=shared)) == []
+
     async def test_the_parser_in_python_is_refused_before_anything_listens(self, monkeypatch):
         monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
         service = Service(settings_for(NOBODY), Output())

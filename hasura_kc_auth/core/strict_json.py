@@ -47,9 +47,9 @@ def decode_member(data: bytes, name: str) -> Json:
     """Read one member of an object, strictly, and of the others only that they are JSON.
 
     For Hasura's POST body: `headers` beside a user's GraphQL request, which may be long, and may
-    hold any characters and numbers and nest as it likes. None where there is no such member. Raises
-    ValueError for anything but one JSON object, and for a duplicate of its own members or of the
-    named one's, which is returned as a dict where it is an object.
+    hold any characters and numbers, and nest for some hundred levels. None where there is no such
+    member. Raises ValueError for anything but one JSON object, and for a duplicate of its own
+    members or of the named one's, which is returned as a dict where it is an object.
     """
     value = _decode(data, _PAIRS)[1]
     if not isinstance(value, tuple):
@@ -122,4 +122,6 @@ _STRICT = json.JSONDecoder(
 )
 _FOREIGN = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 # Objects as tuples of their members, all made in C: a user's long query has many, none looked at.
-_PAIRS = json.JSONDecoder(object_pairs_hook=tuple, parse_constant=_no_constant)
+# (So many at once are work for the garbage collector; `serve` lets it look less often.) No number
+# counts here, and Python reads no integer of thousands of digits.
+_PAIRS = json.JSONDecoder(object_pairs_hook=tuple, parse_int=float, parse_constant=_no_constant)

@@ -85,8 +85,8 @@ def take_apart(token: str) -> CompactJws:
     string, any `crit` or `b64` (no extension is understood here: RFC 7515, 4.1.11; RFC 7797).
     """
     signing_input, _, signature = token.encode("ascii", "replace").rpartition(b".")
-    header, _, payload = signing_input.partition(b".")
-    if not (header and signature):  # an empty payload is refused by whoever reads it
+    header, dot, payload = signing_input.partition(b".")
+    if not (header and dot and signature):  # an empty payload is refused by whoever reads it
         raise Denied(Code.MALFORMED_TOKEN, "not three parts of base64url")
     read = _remembered_header if len(header) <= _USUAL_HEADER else _read_header
     try:

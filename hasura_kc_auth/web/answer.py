@@ -27,7 +27,6 @@ class Answer(web.StreamResponse):
         self._content = content
         self._second = int(now)
         self._stays_open = True
-        self._connection = b""
         self._version = HttpVersion11
 
     @property

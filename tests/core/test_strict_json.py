@@ -241,6 +241,7 @@ def test_a_member_is_read_out_of_one_proper_object_only(text):
         ('{"headers":{"A":"1"}}', {"A": "1"}),
         (' {\n"request" : [ {"a":1,"a":2} ] ,\t"headers"\r:\n{ } } ', {}),
         ('{"request":{"q":"\\ud800 \\u0000","n":1e999},"headers":[]}', []),
+        ('{"request":%s,"headers":{}}' % ("9" * 5_000), {}),
         ("{}", None),
         (" { } ", None),
         ('{"Headers":{}}', None),

@@ -112,6 +112,12 @@ def test_anything_but_three_parts_of_base64url_is_malformed(token):
         parse(token)
 
 
+@pytest.mark.parametrize("token", [it for it in MALFORMED_FORM if it.id != "a detached payload"])
+def test_nor_is_it_taken_apart(token):
+    with denied(Code.MALFORMED_TOKEN):
+        take_apart(token)
+
+
 def changed_last_character(segment: str) -> str:
     """Return another text for the same bytes: the next letter sets an unused bit."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
