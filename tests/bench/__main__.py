@@ -16,6 +16,7 @@ from tests.bench import cores, machine, page, plots
 from tests.bench.cases import Bench
 from tests.bench.load import Load
 from tests.bench.parts import GROUPS, PARTS, chosen
+from tests.command_line import at_least, run
 
 _SCALE_ROUNDS = 3
 _HELP = """\
@@ -53,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         names = chosen(options.what)
     except ValueError as error:
         parser.error(str(error))
-    results = json.loads(options.load.read_text("utf-8")) if options.load else {}
+    try:
+        results = json.loads(options.load.read_text("utf-8")) if options.load else {}
+    except (OSError, ValueError) as error:
+        parser.error(f"argument --from: {error}")
     if options.write and set(PARTS) - set(results or names):
         parser.error("a page is of one run: measure all of it (`all --write PAGE`)")
     results = results or _measured(names, options)
@@ -75,13 +79,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("what", nargs="*", default=["speed"], help="see below")
     parser.add_argument(
-        "--rounds", type=int, help="alternating rounds, of which the median counts (5; scale: 3)"
+        "--rounds",
+        type=at_least(1, int),
+        help="alternating rounds, of which the median counts (5; scale: 3)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=1.0, help="of each case in each round (1; wrk: whole ones)"
+        "--seconds",
+        type=at_least(0.05, float),
+        default=1.0,
+        help="of each case in each round (1; wrk counts whole ones)",
     )
     parser.add_argument(
-        "--tokens", type=int, default=1_000_000, help="of memory: distinct good ones (1000000)"
+        "--tokens",
+        type=at_least(1, int),
+        default=1_000_000,
+        help="of memory: distinct good ones (1000000)",
     )
     parser.add_argument("--bundled", action="store_true", help="our own client, even with wrk")
     parser.add_argument("--json", action="store_true", help="print all figures for machines")
@@ -124,4 +136,4 @@ def _print(results: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,6 +6,7 @@ Run as a process: `python -m tests.bench.floor LENGTH`; prints its port.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 import uvloop
@@ -35,4 +36,5 @@ async def serve(length: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is for the bench, which ends this one
     uvloop.run(serve(int(sys.argv[1])))

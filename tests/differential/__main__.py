@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.command_line import at_least, run
 from tests.differential.comparing import Comparison, Difference, compare
 from tests.differential.mutants import mutant, mutants
 from tests.differential.originals import make_world
@@ -47,10 +48,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make differential", description=__doc__)
-    parser.add_argument("--count", type=int, default=_DEFAULT_COUNT)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int, help="the number of one mutant")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--count", type=at_least(1, int), default=_DEFAULT_COUNT, help="mutants (100000)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the tokens and the mutants (1)")
+    parser.add_argument("--only", type=at_least(0, int), help="the number of one mutant")
+    parser.add_argument("--json", action="store_true", help="for machines")
     return parser.parse_args()
 
 
@@ -117,4 +120,4 @@ def _in_words(difference: Difference, seed: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.command_line import at_least, run
+
 NAMES = ("header", "jws", "body")
 WORK = Path(".fuzz")
 ROOT = Path(__file__).parents[2]
@@ -28,9 +30,11 @@ _PROGRESS = re.compile(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("decoders", nargs="*", metavar="DECODER", help=", ".join(NAMES))
-    parser.add_argument("--seconds", type=int, default=300, help="for all of them together")
+    parser.add_argument(
+        "--seconds", type=at_least(1, int), default=300, help="for all of them together (300)"
+    )
     asked = parser.parse_args()
     names = asked.decoders or NAMES
     if unknown := set(names) - set(NAMES):
@@ -41,6 +45,8 @@ def main() -> int:
     found = [name for name in names if not _finds_nothing(name, asked.seconds // len(names))]
     for name in found:
         print(f"FOUND by {name}: see the new file in tests/fuzz/corpus/{name}")
+    if not found:
+        print("nothing was found")
     return 1 if found else 0
 
 
@@ -50,11 +56,15 @@ def _finds_nothing(name: str, seconds: int) -> bool:
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz.one", name, str(max(1, seconds)), str(work)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
-        for line in process.stderr or ():
-            if not _PROGRESS.match(line):
-                print(line, end="", flush=True)
+        try:
+            for line in process.stderr or ():
+                if not _PROGRESS.match(line):
+                    print(line, end="", flush=True)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
     return process.returncode == 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -14,20 +14,28 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.isolation.running import Report, Wrong, run
+from tests.command_line import at_least, run
+from tests.isolation import running
+from tests.isolation.running import Report, Wrong
 
 _OUT, _ERR = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make isolation", description=__doc__)
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--count", type=at_least(1, int), default=1_000_000, help="requests (1000000)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the people, the tokens and the requests (1)"
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args()
     with Progress(console=_ERR) as bar:
         task = bar.add_task("requests", total=options.count)
-        report = asyncio.run(run(options.seed, options.count, lambda more: bar.advance(task, more)))
+        report = asyncio.run(
+            running.run(options.seed, options.count, lambda more: bar.advance(task, more))
+        )
     if options.json:
         print(json.dumps(_as_json(report)))  # noqa: T201 - for a machine
     else:
@@ -63,4 +71,4 @@ def _in_words(seed: int, wrong: Wrong) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -23,6 +23,7 @@ from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
+from tests.command_line import run
 from tests.mutation.outside import judged, module_of
 from tests.mutation.verdicts import Change, Mutant, change_in, complaints, read_equivalents, summary
 
@@ -85,4 +86,4 @@ def _outside(files: Sequence[Path]) -> Iterator[Mutant]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(lambda: main(sys.argv[1:]))
