@@ -112,10 +112,10 @@ class Table:
             of_kind = [row for row in self.rows if (row.fault, row.injected) == (fault, injected)]
             cells = (fault, injected, of_kind[0].expected, _facts(of_kind), _times(of_kind))
             lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join([*lines, "", _machine()])
+        return "\n".join([*lines, "", machine()])
 
 
-def _machine() -> str:
+def machine() -> str:
     """Say what the latencies are to be read with."""
     system, python = platform.system(), platform.python_version()
     load = f"{os.cpu_count()} CPUs, load average {os.getloadavg()[1]:.1f}"
@@ -138,12 +138,12 @@ def _together(said: list[tuple[str, str]]) -> str:
     return "<br>".join(f"{case}: {text}" if case else text for case, text in sorted(said) if text)
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Put a table between the page's marks. Raises ValueError where they are not there."""
-    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+def write(text: str, page: Path = PAGE, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    """Put a text between two marks of the page. Raises ValueError where they are not there."""
+    before, begin, rest = page.read_text("utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"{page} has no place for the table")
+        raise ValueError(f"{page} has no place for {marks[0]}")
     page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")
 
 

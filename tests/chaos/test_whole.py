@@ -79,7 +79,7 @@ def test_the_table_is_written_into_its_place_and_nowhere_else(tmp_path):
         f"before\n{report.BEGIN}\n\n| new |\n\n{report.END}\nafter\n"
     )
     page.write_text("no place", "utf-8")
-    with pytest.raises(ValueError, match="has no place for the table"):
+    with pytest.raises(ValueError, match="has no place for <!-- faults"):
         write("| new |", page)
 
 

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from tests.chaos.report import PAGE
 from tests.cli.commands import ROOT, undisturbed_environment
 from tests.soak.judge import Judge
+from tests.soak.page import MARKS, refusal, show
 from tests.soak.realm import Realm
 from tests.soak.run import Plan, soak
 from tests.soak.tally import MOST_FILES_LEFT, MOST_GROWTH, Sample, Tally, spread
@@ -142,6 +144,28 @@ class TestTally:
         assert len(tally.failures()) == 1
         assert tally.as_json()["failures"] == tally.failures()
         assert list(tally.lines())[-1].endswith(tally.failures()[0])
+
+    @pytest.mark.parametrize(
+        ("seconds", "exit_code", "why"),
+        [(600.0, 0, None), (599.0, 0, "it lasted 599 s, and not 600"), (600.0, 1, "it failed")],
+    )
+    def test_only_a_long_one_that_passed_is_shown(self, seconds, exit_code, why):
+        tally = self.good()
+        tally.seconds, tally.exit_code = seconds, exit_code
+        assert refusal(tally) == why
+
+    def test_its_report_has_a_place_in_the_page(self, tmp_path):
+        page = tmp_path / "page.md"
+        page.write_bytes(PAGE.read_bytes())
+        show(self.good(), page)
+
+        shown = page.read_text("utf-8").partition(MARKS[0])[2].partition(MARKS[1])[0]
+        assert "result            as it should be\n```\n" in shown
+
+    def test_the_page_tells_the_bounds(self):
+        page = PAGE.read_text("utf-8")
+        assert f"more than {MOST_GROWTH // MB} MB from the middle to the end" in page
+        assert f"more than {MOST_FILES_LEFT} file descriptors more than at the start" in page
 
     def test_only_the_first_ten_wrong_answers_are_shown(self):
         tally = self.good()
