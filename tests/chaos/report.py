@@ -89,11 +89,20 @@ def found(request: pytest.FixtureRequest) -> Found:
 
 @dataclass(eq=False)  # pytest wants it hashable
 class Table:
-    """A plugin of pytest that collects what the tests found, of those that passed."""
+    """A plugin of pytest that collects what the tests found, of those that passed.
+
+    `left_out`: the tests of a fault that were deselected, skipped, or failed.
+    """
 
     rows: list[Found] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.left_out += [it.nodeid for it in items if it.get_closest_marker("fault")]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if "fault" in report.keywords and not report.passed:
+            self.left_out.append(report.nodeid)
         if report.when == "call" and report.passed:
             found = [it for name, it in report.user_properties if name == "fault"]
             self.rows += [it for it in found if it.fault in FAULTS]
@@ -101,6 +110,14 @@ class Table:
     def missing(self) -> list[str]:
         """Return the faults that no test was about."""
         return [fault for fault in FAULTS if fault not in {row.fault for row in self.rows}]
+
+    def refusal(self) -> str | None:
+        """Return why this is not the table of a whole run; None if it is."""
+        if missing := self.missing():
+            return f"there was no {', '.join(missing)}"
+        if self.left_out:
+            return f"left out or failed: {', '.join(self.left_out)}"
+        return None
 
     def text(self) -> str:
         lines = [
