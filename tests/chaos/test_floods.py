@@ -84,7 +84,7 @@ async def test_a_stampede_at_a_cold_start_makes_one_fetch(issuer, found):
     released = asyncio.Event()
     issuer.certs = Held(released)
     tokens = issuer.tokens(500)
-    async with serving(issuer.issuer, ready=False, KEYS__TIMEOUT="20s") as service:
+    async with serving(issuer.issuer, ready=False, KEYS__TIMEOUT="5s") as service:
         asked = asyncio.create_task(service.ask_each(tokens, at_once=True))
         await _in_flight(service, 500)
         released.set()
@@ -102,7 +102,7 @@ async def test_a_stampede_at_a_cold_start_makes_one_fetch(issuer, found):
     expected="the other 49 get 200 of that fetch",
 )
 async def test_who_leaves_does_not_take_the_others_fetch_along(issuer, found):
-    async with serving(issuer.issuer, KEYS__TIMEOUT="20s") as service:
+    async with serving(issuer.issuer, KEYS__TIMEOUT="5s") as service:
         await service.cool_down()
         issuer.keys.rotate(keep_old=True)
         released = asyncio.Event()
