@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from tempfile import NamedTemporaryFile
 
@@ -54,12 +54,13 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _measure_one(bench: Bench, case: Case, good: bytes, level: _Level) -> None:
-    paced = Paced(case.server.port, good)
-    with _flooded(bench, case) as samples:
+    with (
+        closing(Paced(case.server.port, good)) as paced,
+        _flooded(bench, case) as samples,
+    ):
         # A flood takes some time to begin; wrk's runs end on whole seconds.
         time.sleep(0.3)
         paced.run(RATE, bench.seconds)
-    paced.close()
     if set(paced.statuses) != {200}:
         raise SystemExit(f"good beside a {case.name}: not only 200 came, but {paced.statuses}")
     level.latencies.update(paced.latencies)
@@ -77,14 +78,10 @@ def _flooded(bench: Bench, case: Case) -> Iterator[list[Sample]]:
     with NamedTemporaryFile() as file:
         write_requests(file, case.requests)
         file.flush()
-        flood = subprocess.Popen(  # noqa: S603 - our own commands
-            bench.load.command(case.server.port, file.name, bench.seconds + 1, case.x),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        yield samples
-        out, err = flood.communicate()
+        command = bench.load.command(case.server.port, file.name, bench.seconds + 1, case.x)
+        with running(command) as flood:
+            yield samples
+            out, err = flood.communicate()
     try:
         ended = subprocess.CompletedProcess(flood.args, flood.returncode, out, err)
         sample = sample_of(ended, cpu=0.0, resident=0.0)
@@ -93,6 +90,19 @@ def _flooded(bench: Bench, case: Case) -> Iterator[list[Sample]]:
     grown = {name: value - before.get(name, 0) for name, value in counts(case.server).items()}
     check(case, sample, grown)
     samples.append(sample)
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a program beside the body: to its end, or to the first thing that the body raises."""
+    with subprocess.Popen(  # noqa: S603 - our own commands
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _row(connections: int, level: _Level) -> Row:

@@ -19,8 +19,8 @@ def main() -> None:
     table = Table()
     code = pytest.main(["tests/chaos", PROXY, *for_pytest], plugins=[table])
     print(table.text())
-    if options.write and not code and (missing := table.missing()):
-        sys.exit(f"not written: there was no {', '.join(missing)}")
+    if options.write and not code and (why := table.refusal()):
+        sys.exit(f"not written: {why}")
     if options.write and not code:
         write(table.text())
     sys.exit(code)

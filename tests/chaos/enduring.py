@@ -11,8 +11,8 @@ from tests.chaos.service import RunningService, said_by, until
 
 COOLDOWN = 1.0
 """Seconds: `keys.cooldown` of QUICK."""
-TIMEOUT = 1.0
-"""Seconds: `keys.timeout` of QUICK."""
+RECOVERED_WITHIN = 10.0
+"""Seconds that a busy machine may take for what a quiet one does in the cooldown and a second."""
 
 ASKS_OFTEN = {"KEYS__TTL": "1s"}
 """So that it fetches by itself, as often as the cooldown lets it."""
@@ -66,7 +66,7 @@ async def recover(service: RunningService, issuer: ChaosIssuer) -> float:
 async def fetched_anew(service: RunningService, successes: int) -> float:
     """Wait for one more success than so many, and return how many seconds it took."""
     began = now()
-    await until(lambda: len(service.events("keys_fetched")) > successes, within=1.1 * COOLDOWN + 2)
+    await until(lambda: len(service.events("keys_fetched")) > successes, within=RECOVERED_WITHIN)
     return now() - began
 
 

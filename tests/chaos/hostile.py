@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +29,19 @@ class Hostile(NamedTuple):
     def said(self, mode: str) -> bytes:
         if self.message:
             return self.message
+        headers = (*self.headers, ("X-Note", padding()))
         if mode == "GET":
-            return get(*(f"{name}: {value}" for name, value in self.headers))
-        return post(dict(self.headers))
+            return get(*(f"{name}: {value}" for name, value in headers))
+        return post(dict(headers))
+
+
+PADDING = 8000
+"""Letters, so that a thousand requests are more than the memory may grow by."""
+
+
+def padding() -> str:
+    """Return letters that nothing else has, and that nothing packs."""
+    return secrets.token_hex(PADDING // 2)
 
 
 def flood(issuer: ChaosIssuer, count: int) -> Iterator[Hostile]:
@@ -51,16 +62,19 @@ def _kinds(issuer: ChaosIssuer) -> list[Callable[[int], Hostile]]:
         return f"{_encoded({**own, **changes})}.{payload}.{signature}"
 
     def forged(number: int) -> str:
-        changed = {**_decoded(payload), "jti": f"forged-{number}"}
+        changed = {**_decoded(payload), "jti": f"forged-{number}-{padding()}"}
         return f"{header}.{_encoded(changed)}.{signature}"
 
     def foreign(number: int) -> str:
-        changed = {**_decoded(payload), "iss": f"https://sso.example.com/realms/{number}"}
+        changed = {
+            **_decoded(payload),
+            "iss": f"https://sso.example.com/realms/{number}-{padding()}",
+        }
         return f"{header}.{_encoded(changed)}.{signature}"
 
     nothing = "malformed_request"
     return [
-        lambda n: Hostile("malformed_token", _bearer(f"garbage-{n}")),
+        lambda n: Hostile("malformed_token", _bearer(f"garbage-{n}-{padding()}")),
         lambda n: Hostile("malformed_token", _bearer(f"{n}" + "A" * 33_000)),
         lambda n: Hostile("malformed_token", (("Authorization", f"Basic {n}"),)),
         lambda n: Hostile("malformed_token", _bearer(under(crit=["exp"], n=n))),

@@ -89,11 +89,20 @@ def found(request: pytest.FixtureRequest) -> Found:
 
 @dataclass(eq=False)  # pytest wants it hashable
 class Table:
-    """A plugin of pytest that collects what the tests found, of those that passed."""
+    """A plugin of pytest that collects what the tests found, of those that passed.
+
+    `left_out`: the tests of a fault that were deselected, skipped, or failed.
+    """
 
     rows: list[Found] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        self.left_out += [it.nodeid for it in items if it.get_closest_marker("fault")]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if "fault" in report.keywords and not report.passed:
+            self.left_out.append(report.nodeid)
         if report.when == "call" and report.passed:
             found = [it for name, it in report.user_properties if name == "fault"]
             self.rows += [it for it in found if it.fault in FAULTS]
@@ -101,6 +110,14 @@ class Table:
     def missing(self) -> list[str]:
         """Return the faults that no test was about."""
         return [fault for fault in FAULTS if fault not in {row.fault for row in self.rows}]
+
+    def refusal(self) -> str | None:
+        """Return why this is not the table of a whole run; None if it is."""
+        if missing := self.missing():
+            return f"there was no {', '.join(missing)}"
+        if self.left_out:
+            return f"left out or failed: {', '.join(self.left_out)}"
+        return None
 
     def text(self) -> str:
         lines = [
@@ -112,10 +129,10 @@ class Table:
             of_kind = [row for row in self.rows if (row.fault, row.injected) == (fault, injected)]
             cells = (fault, injected, of_kind[0].expected, _facts(of_kind), _times(of_kind))
             lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join([*lines, "", _machine()])
+        return "\n".join([*lines, "", machine()])
 
 
-def _machine() -> str:
+def machine() -> str:
     """Say what the latencies are to be read with."""
     system, python = platform.system(), platform.python_version()
     load = f"{os.cpu_count()} CPUs, load average {os.getloadavg()[1]:.1f}"
@@ -138,12 +155,12 @@ def _together(said: list[tuple[str, str]]) -> str:
     return "<br>".join(f"{case}: {text}" if case else text for case, text in sorted(said) if text)
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Put a table between the page's marks. Raises ValueError where they are not there."""
-    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+def write(text: str, page: Path = PAGE, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    """Put a text between two marks of the page. Raises ValueError where they are not there."""
+    before, begin, rest = page.read_text("utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"{page} has no place for the table")
+        raise ValueError(f"{page} has no place for {marks[0]}")
     page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.chaos.hostile import Attack, flood
+from tests.chaos.hostile import Attack, flood, padding
 from tests.chaos.process import series, stop
 from tests.chaos.service import RunningService, serving
 from tests.keycloak.publishing import ok
@@ -14,9 +14,12 @@ from tests.made_tokens import jwks, made_key, sign
 from tests.web.wire import connected, get
 
 MB = 1_000_000
-BOUND = 40 * MB
-"""How much the resident memory may grow."""
+BOUND = 4 * MB
+"""How much the resident memory may grow. A thousand requests have twice as much, few alike."""
+ENTRY = 2000
+"""Bytes more for each decision that the cache remembers."""
 ENTRIES = 400
+WARM_UP = 300
 FEW_SERIES = 200
 LONG = pytest.mark.long
 
@@ -47,6 +50,7 @@ def _signed(issuer, number: int) -> str:
         "aud": ["hasura", "acme"],
         "scope": "openid acme",
         "resource_access": {"acme": {"roles": ["editor"]}},
+        "note": padding(),
     }
     return sign(claims, key=made_key("ES256"))
 
@@ -64,7 +68,7 @@ async def _members(service: RunningService, issuer, numbers: range) -> int:
 HOSTILE_LOAD = pytest.mark.fault(
     "F22",
     "thousands of hostile requests, then of distinct good tokens, many more than the cache holds",
-    expected="memory grows by less than 40 MB, the cache is full and no fuller",
+    expected="memory grows by less than 4 MB, and 2 kB a decision; the cache is full and no fuller",
 )
 
 
@@ -76,8 +80,9 @@ async def test_a_flood_leaves_the_memory_as_it_was(issuer, found):
 @HOSTILE_LOAD
 @LONG
 @pytest.mark.timeout(900)
-async def test_so_does_a_flood_of_a_hundred_thousand(issuer, found):
-    await _fill(issuer, found, hostile=5000, good=100_000, entries=10_000)
+async def test_so_does_a_flood_of_many_more(issuer, found):
+    """Three times as many as the cache of a default service holds; `make bench` sends a million."""
+    await _fill(issuer, found, hostile=5000, good=30_000, entries=10_000)
 
 
 async def _fill(issuer, found, *, hostile: int, good: int, entries: int) -> None:
@@ -85,6 +90,7 @@ async def _fill(issuer, found, *, hostile: int, good: int, entries: int) -> None
     settings = {"ALGORITHMS": "RS256,ES256", "CACHE__ENTRIES": str(entries)}
     async with serving(issuer.issuer, **settings) as service:
         assert await _members(service, issuer, range(-100, 0)) == 100
+        await _hostile(service, issuer, WARM_UP)
         before = service.resident_bytes()
         attack = await _hostile(service, issuer, hostile)
         attacked = service.resident_bytes()
@@ -96,7 +102,7 @@ async def _fill(issuer, found, *, hostile: int, good: int, entries: int) -> None
     assert attack.wrong == []
     assert cached == entries
     assert attacked - before < BOUND
-    assert after - before < BOUND
+    assert after - before < BOUND + entries * ENTRY
     found.came(f"{hostile} x 401; {good} x 200; {cached:.0f} of them cached")
     found.came(f"memory +{(attacked - before) / MB:.1f} MB, then +{(after - attacked) / MB:.1f} MB")
 

@@ -49,7 +49,7 @@ def _blocked() -> Iterator[tuple[int, Callable[[], None]]]:
 @pytest.mark.fault(
     "F33",
     "standard output is a full disk, a closed pipe, a pipe that nobody reads",
-    expected="all are answered; lines are lost and counted; exit 0",
+    expected="all are answered; lines are lost and counted, or wait in the queue; exit 0",
 )
 @pytest.mark.parametrize(
     "output",
@@ -73,7 +73,8 @@ async def test_an_output_that_takes_nothing_delays_nobody(issuer, found, output)
 
     assert said_by(denied) == {(401, "malformed_token"): DENIED}
     assert said_by(granted) == {(200, "acme"): 20}
-    assert queued or dropped >= 10  # ten lines a second for each code
+    # Ten lines a second for each code: the queue has room for a thousand.
+    assert dropped == 0 if queued else dropped >= 10
     assert (code, said) == (0, "")
     found.answered("good", granted)
     found.came("lines wait in the queue" if queued else "lines lost and counted")

@@ -94,6 +94,7 @@ async def test_a_faulty_redis_is_a_miss(realm, start_stub, found, reply):
 
 @FAILING
 async def test_a_redis_that_is_not_there_is_a_miss(realm, found):
+    found.case = "not there"
     await _misses_each_time(realm, f"redis://127.0.0.1:{free_port()}", found)
 
 

@@ -12,6 +12,14 @@ from tests.chaos.report import FAULTS, PROXY, ROOT, Found, Table, marked_in, spr
 from tests.cli.commands import Process
 
 HERE = Path(__file__)
+QUIETLY = (
+    "-q",
+    "--import-mode=importlib",
+    "-p",
+    "no:cacheprovider",
+    "-c",
+    str(ROOT / "pyproject.toml"),
+)
 SUITE = [*(set(HERE.parent.glob("test_*.py")) - {HERE}), ROOT / PROXY]
 
 
@@ -64,6 +72,40 @@ def test_what_is_missing_is_named():
     assert table.missing() == ["F7", "K2"]
 
 
+SOME_TESTS = """
+import pytest
+
+@pytest.mark.fault("F1", "", expected="")
+@pytest.mark.parametrize("case", ["short", pytest.param("long", marks=pytest.mark.long)])
+def test_of_a_fault(case):
+    if case == "long":
+        pytest.{ends}("so")
+
+@pytest.mark.long
+def test_of_no_fault():
+    pytest.{ends}("so")
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "options"),
+    [("fail", ["-m", "not long"]), ("fail", ["-k", "short"]), ("skip", []), ("fail", [])],
+    ids=["deselected by -m", "deselected by -k", "skipped", "failed"],
+)
+def test_a_test_of_a_fault_that_is_left_out_makes_it_no_whole_run(tmp_path, ends, options):
+    """Though each fault has a row: another case of it passed."""
+    file = tmp_path / "test_some.py"
+    file.write_text(SOME_TESTS.format(ends=ends), "utf-8")
+    table = table_of(*(row(fault) for fault in FAULTS))
+    assert table.refusal() is None
+    pytest.main([str(file), *QUIETLY, *options], plugins=[table])
+
+    assert [it.rpartition("::")[2] for it in table.left_out] == ["test_of_a_fault[long]"]
+    refusal = table.refusal()
+    assert refusal is not None
+    assert refusal.startswith("left out or failed: ")
+
+
 def test_times_are_written_so_that_they_can_be_read():
     assert spread([0.0123]) == "12.3 ms"
     assert spread([0.001, 0.002, 1.5]) == "p50 2.0 ms, worst 1.5 s"
@@ -79,7 +121,7 @@ def test_the_table_is_written_into_its_place_and_nowhere_else(tmp_path):
         f"before\n{report.BEGIN}\n\n| new |\n\n{report.END}\nafter\n"
     )
     page.write_text("no place", "utf-8")
-    with pytest.raises(ValueError, match="has no place for the table"):
+    with pytest.raises(ValueError, match="has no place for <!-- faults"):
         write("| new |", page)
 
 

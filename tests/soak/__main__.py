@@ -1,4 +1,4 @@
-"""Soak the service: `python -m tests.soak [--minutes N] [--seed N] [--rate N] [--json]`.
+"""Soak the service: `python -m tests.soak [--minutes N] [--seed N] [--rate N] [--json] [--write]`.
 
 Exit 0: every answer was one that may come, and the service ended as it should. 1: not so.
 """
@@ -13,6 +13,8 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.chaos.report import PAGE
+from tests.soak.page import refusal, show
 from tests.soak.run import Plan, soak
 from tests.soak.tally import Tally
 
@@ -23,13 +25,26 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=150.0, help="requests a second")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help=f"write the report into docs/{PAGE.name}, if it passed and lasted ten minutes",
+    )
     options = parser.parse_args()
     tally = asyncio.run(_with_progress(Plan(options.minutes * 60, options.rate, options.seed)))
     if options.json:
         print(json.dumps(tally.as_json()))
     else:
         print("\n".join(tally.lines()))
+    if options.write:
+        _write(tally)
     sys.exit(1 if tally.failures() else 0)
+
+
+def _write(tally: Tally) -> None:
+    if why := refusal(tally):
+        sys.exit(f"not written: {why}")
+    show(tally)
 
 
 async def _with_progress(plan: Plan) -> Tally:

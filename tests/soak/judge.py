@@ -15,6 +15,7 @@ from tests.soak.timeline import Timeline
 
 MAX_AGE = 300
 _MAX_AGE = re.compile(r"max-age=([1-9][0-9]{0,2})")
+_ROLES = re.compile(r"\{[^{}]+\}")
 _VARIABLES = frozenset(
     {
         "X-Hasura-Org-Id",
@@ -95,6 +96,10 @@ def read(answer: Answer) -> Outcome:
 def _read_grant(body: Any) -> Outcome:
     if not isinstance(body, dict) or body.keys() != _VARIABLES:
         return Malformed("status 200, other members than documented")
+    if not all(isinstance(value, str) for value in body.values()):
+        return Malformed("status 200, a member that is no text")
+    if not _ROLES.fullmatch(body["X-Hasura-Allowed-Roles"]):
+        return Malformed("status 200, the roles are no array")
     if not _MAX_AGE.fullmatch(body["Cache-Control"]):
         return Malformed("status 200, max-age is no number from 1")
     roles = body["X-Hasura-Allowed-Roles"].strip("{}").replace('"', "").split(",")

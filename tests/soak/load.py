@@ -116,6 +116,14 @@ class Load:
         else:
             self._idle.append(wire)
 
+    def note_error(self, kind: str, error: BaseException) -> None:
+        """Count what asking or judging raised as a wrong answer: whatever came, it was not right.
+
+        Only the name of its type is kept, since its text may be of an answer or of a token.
+        """
+        self._tally.kinds[kind] += 1
+        self._wrong(kind, type(error).__name__, monotonic())
+
     def _judged(self, question: Question, kind: str, answer: Answer, sent: float) -> None:
         now = monotonic()
         wrong = self._judge.wrong(question, answer, Span(sent, now, wall() - now))

@@ -178,6 +178,8 @@ class Realm:
             "KEYS__COOLDOWN": _duration(times.cooldown),
             "KEYS__TIMEOUT": _duration(times.timeout),
             "KEYS__MAX_STALE": _duration(times.max_stale),
+            # Soon full: from then on whatever grows is not the cache.
+            "CACHE__ENTRIES": "2000",
             "CACHE__TTL": _duration(times.cache_ttl),
             "WEBHOOK__READ_TIMEOUT": _duration(times.read_timeout),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, cycle
@@ -13,17 +13,20 @@ from random import Random
 from typing import Any
 
 from hasura_kc_auth.devtools.issuer import Fault
-from tests.chaos.service import RunningService, serving
+from tests.chaos.service import RunningService, serving, until
 from tests.soak.judge import Judge
 from tests.soak.load import Load
 from tests.soak.questions import Questions
 from tests.soak.realm import Realm, monotonic
-from tests.soak.tally import Sample, Tally
+from tests.soak.tally import MOST_FILES_LEFT, Sample, Tally
 from tests.soak.timeline import Outage, Timeline, Times
 
 _FAULTS = (Fault.DOWN, Fault.HANGING, Fault.ERROR, Fault.GARBAGE)
 _LONG_EACH = 5
 """In the second of so many periods the outage is longer than `keys.max_stale`."""
+
+CLOSED_WITHIN = 10.0
+"""Seconds in which the service must have closed the connections whose clients have gone."""
 
 Show = Callable[[float, Tally], None]
 """(seconds since the beginning, what was found so far)"""
@@ -95,13 +98,14 @@ class _Run:
         try:
             await self._ask()
         finally:
-            for task in befalling:
-                task.cancel()
-            await asyncio.gather(*befalling, return_exceptions=True)
-        await asyncio.gather(*self._asking)
+            await self._stop(befalling)
+        await asyncio.gather(
+            *self._asking, return_exceptions=True
+        )  # `_ended` notes what they raise
         await watching
         self._tally.seconds = monotonic() - self._began
         await self._load.close()
+        await self._without_clients()
         await self._sample("at the end")
 
     async def _until(self, seconds: float) -> None:
@@ -129,7 +133,20 @@ class _Run:
     def _begin(self, asking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(asking)
         self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._load.note_error("failed", error)
+
+    async def _stop(self, befalling: Sequence[asyncio.Task[None]]) -> None:
+        """Cancel them. If one has failed before, not all befell that should have: no success."""
+        for task in befalling:
+            task.cancel()
+        for outcome in await asyncio.gather(*befalling, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                self._load.note_error("the issuer failed", outcome)
 
     async def _watch(self) -> None:
         """Show how far it is, and take a sample in the middle."""
@@ -139,6 +156,12 @@ class _Run:
             self._show(monotonic() - self._began, self._tally)
             if step == steps // 2:
                 await self._sample("in the middle")
+
+    async def _without_clients(self) -> None:
+        """Wait until the service has closed its ends of the load's connections, if it does."""
+        most = self._tally.samples[0].open_files + MOST_FILES_LEFT
+        with suppress(TimeoutError):
+            await until(lambda: self._service.open_files() <= most, within=CLOSED_WITHIN)
 
     async def _sample(self, when: str) -> None:
         service = self._service

@@ -8,9 +8,13 @@ import sys
 
 import pytest
 
+from tests.chaos.report import PAGE
 from tests.cli.commands import ROOT, undisturbed_environment
+from tests.soak.judge import Judge
+from tests.soak.page import MARKS, refusal, show
+from tests.soak.realm import Realm
 from tests.soak.run import Plan, soak
-from tests.soak.tally import Tally, spread
+from tests.soak.tally import MOST_FILES_LEFT, MOST_GROWTH, Sample, Tally, spread
 from tests.soak.timeline import Times
 
 QUICK = Times(
@@ -24,6 +28,17 @@ QUICK = Times(
     slack=0.4,
 )
 PERIOD = 8.0
+
+
+MB = 1_000_000
+
+
+def samples(
+    middle: tuple[int, int] = (50 * MB, 10), end: tuple[int, int] = (50 * MB, 10)
+) -> list[Sample]:
+    """Return samples of a process whose start is 40 MB and 10 descriptors."""
+    sizes = {"at the start": (40 * MB, 10), "in the middle": middle, "at the end": end}
+    return [Sample(when, *size, cache_entries=0) for when, size in sizes.items()]
 
 
 def plan(seconds: float, **changes: object) -> Plan:
@@ -74,9 +89,35 @@ async def test_the_command_prints_what_it_found():
     assert set(found["steady"]) == {"p50", "p99", "p99.9", "max"}
 
 
+async def test_what_asking_or_judging_raises_is_a_wrong_answer(monkeypatch):
+    def confused(*_args: object) -> None:
+        raise AttributeError("eyJhbGciOi")
+
+    monkeypatch.setattr(Judge, "wrong", confused)
+    tally = await soak(plan(1.0))
+
+    assert f"{len(tally.wrong)} wrong answers" in tally.failures()
+    assert tally.wrong[0].endswith("failed: AttributeError")
+    assert not any("eyJ" in text for text in tally.wrong)
+
+
+async def test_what_befalls_the_issuer_must_not_end_unseen(monkeypatch):
+    def confused(_realm: object) -> None:
+        raise LookupError("no key is left")
+
+    monkeypatch.setattr(Realm, "rotate", confused)
+    tally = await soak(plan(0.5 * PERIOD))
+
+    assert any(text.endswith("the issuer failed: LookupError") for text in tally.wrong)
+    assert f"{len(tally.wrong)} wrong answers" in tally.failures()
+
+
 class TestTally:
     def good(self) -> Tally:
         tally = Tally(exit_code=0, fetch_bound=5, fetch_attempts=5)
+        tally.samples = samples(
+            middle=(60 * MB, 200), end=(60 * MB + MOST_GROWTH, 10 + MOST_FILES_LEFT)
+        )
         tally.kinds["granted"] = 1
         return tally
 
@@ -91,6 +132,9 @@ class TestTally:
             ("exit_code", 1),
             ("exit_code", None),
             ("unfit_log_lines", 1),
+            ("samples", samples(end=(50 * MB + MOST_GROWTH + 1, 10))),
+            ("samples", samples(end=(50 * MB, 11 + MOST_FILES_LEFT))),
+            ("samples", samples()[:2]),
         ],
     )
     def test_each_fault_is_one(self, name, value):
@@ -100,6 +144,28 @@ class TestTally:
         assert len(tally.failures()) == 1
         assert tally.as_json()["failures"] == tally.failures()
         assert list(tally.lines())[-1].endswith(tally.failures()[0])
+
+    @pytest.mark.parametrize(
+        ("seconds", "exit_code", "why"),
+        [(600.0, 0, None), (599.0, 0, "it lasted 599 s, and not 600"), (600.0, 1, "it failed")],
+    )
+    def test_only_a_long_one_that_passed_is_shown(self, seconds, exit_code, why):
+        tally = self.good()
+        tally.seconds, tally.exit_code = seconds, exit_code
+        assert refusal(tally) == why
+
+    def test_its_report_has_a_place_in_the_page(self, tmp_path):
+        page = tmp_path / "page.md"
+        page.write_bytes(PAGE.read_bytes())
+        show(self.good(), page)
+
+        shown = page.read_text("utf-8").partition(MARKS[0])[2].partition(MARKS[1])[0]
+        assert "result            as it should be\n```\n" in shown
+
+    def test_the_page_tells_the_bounds(self):
+        page = PAGE.read_text("utf-8")
+        assert f"more than {MOST_GROWTH // MB} MB from the middle to the end" in page
+        assert f"more than {MOST_FILES_LEFT} file descriptors more than at the start" in page
 
     def test_only_the_first_ten_wrong_answers_are_shown(self):
         tally = self.good()
