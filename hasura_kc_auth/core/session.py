@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from math import inf
 from typing import NamedTuple
@@ -26,11 +27,11 @@ class Session(NamedTuple):
 
     `issuer`: the configured issuer, None for an anonymous session. `valid_from` and `valid_until`
     are the moments between which the rules let the token pass, leeway included; `expires_at` is its
-    `exp`. `max_age`: seconds, None to leave Cache-Control out. `fresh_for`: seconds for which
-    it may be remembered, where it rests on more than the token.
+    `exp`. `max_age`: seconds, None to leave Cache-Control out. `rendered`: the answer but for its
+    end, and all that is kept of it, since thousands are remembered. `fresh_for`: seconds for which
+    it may be, where it rests on more than the token.
     """
 
-    variables: Mapping[str, Json]
     issuer: str | None
     valid_from: float
     valid_until: float
@@ -38,6 +39,12 @@ class Session(NamedTuple):
     max_age: int | None
     rendered: bytes
     fresh_for: float = inf
+
+    @property
+    def variables(self) -> Mapping[str, Json]:
+        """Return the session variables, read out of the answer."""
+        variables: Mapping[str, Json] = json.loads(self.rendered + b"}")
+        return variables
 
     def body(self, now: float) -> bytes:
         """Return the answer's body: only max-age is written anew.
@@ -63,7 +70,6 @@ def session_of(case: Case) -> Session:
         **_configured(policy, case.claims),
     }
     return Session(
-        variables=variables,
         issuer=case.issuer.issuer,
         valid_from=case.valid_from,
         valid_until=case.valid_until,
@@ -92,7 +98,7 @@ def anonymous_session(
         ALLOWED_ROLES: render([anonymous.role], policy.values),
         **{name: render(value, policy.values) for name, value in anonymous.variables.items()},
     }
-    return Session(variables, None, -inf, inf, inf, policy.max_age, _rendered(variables))
+    return Session(None, -inf, inf, inf, policy.max_age, _rendered(variables))
 
 
 def _rendered(variables: Mapping[str, Json]) -> bytes:

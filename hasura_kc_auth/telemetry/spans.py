@@ -140,9 +140,10 @@ class _TracedDecisions:
                 _note(span, Code.INTERNAL_ERROR.value, None)
                 raise
             _note(span, "ok", session.issuer)
+            variables = session.variables
             for name, variable in ((_ORG, ORG_ID), (_ROLE, ROLE)):
-                if variable in session.variables:
-                    span.set_attribute(name, str(session.variables[variable]))
+                if variable in variables:
+                    span.set_attribute(name, str(variables[variable]))
             return session
 
 

@@ -33,6 +33,15 @@ def _curve(x: str, lines: Sequence[str], *more: Column) -> tuple[Column, ...]:
     )
 
 
+# The most that a request may cost, as a ratio to the floor: what this service was made to reach.
+TARGETS = {"GET hit": 1.35, "POST hit, 2 KB": 2.0, "GET miss": 3.5, "garbage token": 1.6}
+
+
+def _target(group: Group) -> str:
+    most = TARGETS.get(str(group[""]["case"]))
+    return "" if most is None else f"{most:.2f}"
+
+
 _PERCENTILES: tuple[Column, ...] = (
     ("p50 ms", cell("p50_ms", "{:.2f}")),
     ("p99 ms", cell("p99_ms", "{:.2f}")),
@@ -64,6 +73,7 @@ PARTS = {
             ("case", cell("case")),
             ("CPU µs a request", cell("cpu_us", "{:.1f}")),
             ("ratio to the floor", cell("ratio", "{:.2f}")),
+            ("at most", _target),
             ("requests/s", cell("rate", "{:,.0f}")),
             *_PERCENTILES,
         ),

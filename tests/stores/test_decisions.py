@@ -33,7 +33,6 @@ class Deciding:
         if self.failure is not None:
             raise Denied(self.failure, issuer=ISSUER)
         return Session(
-            variables={"X-Hasura-Request": repr(request)},
             issuer=ISSUER,
             valid_from=self._from,
             valid_until=self._until,

@@ -44,7 +44,7 @@ def observed():
 
 
 def test_an_allowed_request_is_counted_and_not_logged(observed):
-    observed.observer.allowed(Session({}, ISSUER, 0, inf, inf, None, b"{"), 0.002)
+    observed.observer.allowed(Session(ISSUER, 0, inf, inf, None, b"{"), 0.002)
     assert observed.counts.allowed == {ISSUER: 1}
     assert observed.counts.durations["allow"].total == 0.002
     assert list(observed.recent.newest_first()) == []
