@@ -19,7 +19,7 @@ asks for this type. It says who signed, not that the claims fit: that is what th
 # To what `a2b_base64` reads; the other alphabet's own characters, and its padding, to what it
 # refuses.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
-_PADDING = (b"", b"", b"==", b"=")
+_PADDING = {0: b"", 2: b"==", 3: b"="}  # by length modulo 4; no text has a remainder of one
 
 # What the last character of a segment may be, by length modulo 4, so that its unused bits are zero:
 # otherwise several texts would decode to one signature (RFC 4648, section 3.5).

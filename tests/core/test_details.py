@@ -88,6 +88,8 @@ def test_a_refused_body_is_described(body, sentence):
         (sign_bytes(b"[]", b"{}"), "a part is not base64url, or no JSON"),
         (sign(header={"crit": []}), "the header has `crit` or `b64`"),
         (sign(header={"b64": True}), "the header has `crit` or `b64`"),
+        # the header ends at the first dot
+        (f"{sign(header={'crit': []})}.e30", "the header has `crit` or `b64`"),
         (sign(header={"alg": ABSENT}), "the header's `alg` is no string"),
         (sign(header={"kid": ABSENT}), "the header's `kid` is no string"),
         (sign_bytes(json_bytes(HEADER), b"[]"), "the payload is not strict JSON"),

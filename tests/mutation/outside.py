@@ -31,6 +31,9 @@ from typing_extensions import override
 
 from tests.mutation.verdicts import Change, Mutant, change_in
 
+_BROKEN = 125
+"""Exit code of a process that got no answer of pytest's; pytest itself has 0 to 5."""
+
 _TYPES = m.OneOf(
     m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias"))),
     m.Assign(value=m.Subscript(value=m.Name())),
@@ -108,19 +111,38 @@ def judged(
 ) -> Iterator[Mutant]:
     """Try each mutant in a process of its own, so many at once, and yield what became of it.
 
-    Raises RuntimeError where the tests fail without any mutant: then they prove nothing.
+    Raises RuntimeError where tests fail without any mutant, or end as `is_noticed` has no answer
+    for: then they prove nothing.
     """
     _import_libraries([*options, *tests])
-    unchanged = Mutated(files[0], files[0].read_text("utf-8"), Change("", "", ""))
-    if _ended({_started(unchanged, options, tests): unchanged}).killed:
-        raise RuntimeError("the tests fail without any mutant")
+    everything = _in_order(tests)
+    for file, selected in [*((it, _own_tests(it)) for it in files), (files[0], everything)]:
+        unchanged = Mutated(file, file.read_text("utf-8"), Change("", "", ""))
+        if _ended({_started(unchanged, options, [selected]): unchanged}).killed:
+            raise RuntimeError(f"these fail without any mutant: {' '.join(selected)}")
     running: dict[int, Mutated] = {}
     for mutant in (mutant for file in files for mutant in mutated(file)):
-        running[_started(mutant, options, tests)] = mutant
+        # The module's own tests find most of it out, and sooner.
+        running[_started(mutant, options, [_own_tests(mutant.file), everything])] = mutant
         if len(running) == at_once:
             yield _ended(running)
     while running:
         yield _ended(running)
+
+
+def is_noticed(exit_code: int) -> bool:
+    """Whether pytest's exit code says that a test has noticed the mutant.
+
+    2 does, as 1: pytest calls it an interruption when a test module cannot be imported, as where
+    the mutated module raises. (Ctrl-C gives 2 as well, and ends this process too.) Raises
+    RuntimeError for any other but 0: an internal error, wrong usage, no tests, or no end of its
+    own. They would be there without the mutant as well, for all that is known.
+    """
+    if exit_code in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}:
+        return True
+    if exit_code == pytest.ExitCode.OK:
+        return False
+    raise RuntimeError(f"pytest's exit code {exit_code} proves nothing")
 
 
 def _import_libraries(arguments: Sequence[str]) -> None:
@@ -135,29 +157,33 @@ def _import_libraries(arguments: Sequence[str]) -> None:
 def _ended(running: dict[int, Mutated]) -> Mutant:
     child, status = os.wait()
     mutant = running.pop(child)
-    return Mutant(mutant.module, mutant.change, killed=os.waitstatus_to_exitcode(status) != 0)
+    try:
+        killed = is_noticed(os.waitstatus_to_exitcode(status))
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}: {mutant.file}\n{mutant.change}") from error
+    return Mutant(mutant.module, mutant.change, killed)
 
 
-def _started(mutant: Mutated, options: Sequence[str], tests: Sequence[str]) -> int:
+def _started(mutant: Mutated, options: Sequence[str], selections: Iterable[Sequence[str]]) -> int:
+    """Return the process that runs these tests, one selection after the other until one fails."""
     child = os.fork()
     if child:
         return child
-    status = 1
+    status = _BROKEN
     try:
         _silence()
         sys.meta_path.insert(0, _Importer(mutant))
-        # The module's own tests find most of it out, and sooner.
-        status = any(_fails([*options, *some]) for some in (_own_tests(mutant), _in_order(tests)))
+        status = next(filter(None, (_exit_code([*options, *some]) for some in selections)), 0)
     finally:
         os._exit(status)
 
 
-def _fails(arguments: Sequence[str]) -> bool:
-    return pytest.main(["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments]) != 0
+def _exit_code(arguments: Sequence[str]) -> int:
+    return pytest.main(["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *arguments])
 
 
-def _own_tests(mutant: Mutated) -> list[str]:
-    test = Path("tests/core") / f"test_{mutant.file.name}"
+def _own_tests(file: Path) -> list[str]:
+    test = Path("tests/core") / f"test_{file.name}"
     return [str(test)] if test.exists() else ["tests/core/test_rules.py"]
 
 
