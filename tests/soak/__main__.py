@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.chaos.report import PAGE
+from tests.command_line import at_least, run
 from tests.soak.page import refusal, show
 from tests.soak.run import Plan, soak
 from tests.soak.tally import Tally
@@ -21,10 +22,12 @@ from tests.soak.tally import Tally
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=150.0, help="requests a second")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--minutes", type=at_least(0.05, float), default=10.0, help="how long (10)")
+    parser.add_argument("--seed", type=int, default=1, help="of the mix and the outages (1)")
+    parser.add_argument(
+        "--rate", type=at_least(1, float), default=150.0, help="requests a second (150)"
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument(
         "--write",
         action="store_true",
@@ -61,4 +64,4 @@ async def _with_progress(plan: Plan) -> Tally:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
