@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.command_line import at_least, run
-from tests.differential.comparing import Comparison, Difference, compare
+from tests.differential.comparing import Comparison, Verdicts, compare
 from tests.differential.mutants import mutant, mutants
 from tests.differential.originals import make_world
 from tests.differential.theirs import missing
@@ -61,8 +61,10 @@ async def _run(options: argparse.Namespace) -> Comparison:
     world = make_world(options.seed)
     if options.only is not None:
         one = mutant(world, options.seed, options.only)
-        _ERR.print(f"{' + '.join(one.of)}, judged at {one.now}: {one.token!r}", markup=False)
-        return await compare(world, [one])
+        comparison = await compare(world, [one])
+        if comparison.last is not None:
+            _ERR.print(_in_words(comparison.last, options.seed), markup=False)
+        return comparison
     with Progress(console=_ERR) as bar:
         task = bar.add_task("mutants judged", total=options.count)
         questions = mutants(world, options.seed, options.count)
@@ -75,6 +77,8 @@ def _faults(comparison: Comparison) -> list[str]:
         faults.append(f"{len(comparison.holes)} accepted by the service alone, or not judged")
     if comparison.unexplained:
         faults.append(f"{len(comparison.unexplained)} refused by the service alone, unexplained")
+    if comparison.judged >= _ENOUGH_FOR_ALL and not comparison.good:
+        faults.append("no good token among them: nothing has been shown")
     if comparison.judged >= _ENOUGH_FOR_ALL and comparison.never_needed:
         faults.append(f"{len(comparison.never_needed)} explanations of what no longer happens")
     return faults
@@ -111,7 +115,7 @@ def _title(comparison: Comparison, seed: int) -> str:
     )
 
 
-def _in_words(difference: Difference, seed: int) -> str:
+def _in_words(difference: Verdicts, seed: int) -> str:
     it = difference.mutant
     return (
         f"{' + '.join(it.of)} (ARGS='--seed {seed} --only {it.number}'), judged at {it.now}:\n"

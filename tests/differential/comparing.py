@@ -17,8 +17,8 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A mutant that the two do not agree on, and what each said."""
+class Verdicts:
+    """A mutant, and what each of the two said."""
 
     mutant: Mutant
     ours: str
@@ -31,7 +31,7 @@ class Comparison:
 
     `good`: unchanged tokens that both accept, without which nothing has been shown; `explained`:
     what they accept and we do not, by the explanation; `holes`: what we accept and they do not, or
-    judge by an exception.
+    judge by an exception; `last`: what came of the last mutant.
     """
 
     judged: int = 0
@@ -39,23 +39,25 @@ class Comparison:
     refused: int = 0
     good: int = 0
     explained: Counter[Explanation] = field(default_factory=Counter)
-    unexplained: list[Difference] = field(default_factory=list)
-    holes: list[Difference] = field(default_factory=list)
+    unexplained: list[Verdicts] = field(default_factory=list)
+    holes: list[Verdicts] = field(default_factory=list)
+    last: Verdicts | None = None
 
     def add(self, mutant: Mutant, our_answer: str, their_answer: str) -> None:
         self.judged += 1
+        self.last = Verdicts(mutant, our_answer, their_answer)
         match our_answer == ACCEPT, their_answer == ACCEPT:
             case True, True:
                 self.accepted += 1
                 self.good += mutant.kind == "as it is"
             case False, True:
-                self._add_refusal(Difference(mutant, our_answer, their_answer))
+                self._add_refusal(self.last)
             case False, False if not our_answer.startswith("raised"):
                 self.refused += 1
             case _:
-                self.holes.append(Difference(mutant, our_answer, their_answer))
+                self.holes.append(self.last)
 
-    def _add_refusal(self, difference: Difference) -> None:
+    def _add_refusal(self, difference: Verdicts) -> None:
         explanation = explanation_of(difference.mutant.of, difference.ours)
         if explanation is None:
             self.unexplained.append(difference)
