@@ -45,7 +45,7 @@ class Completion:
     """How tokens of one issuer are completed. `always`: lightweight or not."""
 
     introspects: Introspects
-    always: bool = False
+    always: bool
 
 
 class Authenticator:

@@ -721,7 +721,7 @@ class _Says:
 async def test_what_keycloak_tells_is_examined_as_the_claims_of_a_token(changes, code):
     token = sign(claims(dict.fromkeys(_BARE, ABSENT)))
     says = _Says({**GOOD, "active": True, **changes})
-    completions = {ISSUER: Completion(says)}
+    completions = {ISSUER: Completion(says, always=False)}
     asking = Authenticator(POLICY, KeysAtHand(), lambda: NOW, completions)
 
     found = await examine(asking, Request(token))

@@ -32,7 +32,7 @@ VALUES = {
     "a fact": (lambda: REQUEST_FACTS[0], "code"),
     "a rule": (lambda: CLAIM_RULES[0], "holds"),
     "a session": (decide, "variables"),
-    "a completion": (lambda: Completion(None), "always"),
+    "a completion": (lambda: Completion(None, always=False), "always"),
 }
 
 
