@@ -114,10 +114,10 @@ class TestRealServer:
         assert slowest < SOON
         assert _failures(service) >= 5
         await redis.start()
-        clock.advance(1.0)  # until then it is left alone
-        await _asks(service, headers, issuer)
-        await _written(redis)
-        assert (await _asks(service, headers, issuer))[0] == 0
+        async with asyncio.timeout(LONG):  # a busy machine may need more than one try to write
+            while (await _asks(service, headers, issuer))[0]:
+                clock.advance(1.0)  # until then it is left alone
+                await asyncio.sleep(0.05)
 
     async def test_stopped_and_continued(self, issuer, redis, start_replica, clock):
         headers = lightweight(issuer)
