@@ -61,11 +61,16 @@ def read_or_exit(
 
 def refuse(problems: list[str], *, as_json: bool = False) -> NoReturn:
     """Print what is wrong with the settings, and exit 2."""
+    complain(problems, lambda it: f"configuration: {it}", as_json=as_json)
+    raise typer.Exit(Exit.USAGE)
+
+
+def complain(problems: list[str], in_words: Callable[[str], str], *, as_json: bool) -> None:
+    """Print problems: for machines as they are, for people one a line."""
     if as_json:
         typer.echo(json.dumps({"problems": problems}))
     for problem in () if as_json else problems:
-        typer.echo(f"configuration: {problem}", err=True)
-    raise typer.Exit(Exit.USAGE)
+        typer.echo(in_words(problem), err=True)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

@@ -8,15 +8,21 @@ the request's `writer`, which passes on as they are the bytes of whoever gave it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from typing_extensions import override
 
-_HEADERS = "Content-Type: application/json\r\nCache-Control: no-store\r\nServer: hasura-kc-auth"
+HEADERS: Mapping[str, str] = {
+    hdrs.CONTENT_TYPE: "application/json",
+    hdrs.CACHE_CONTROL: "no-store",
+    hdrs.SERVER: "hasura-kc-auth",
+}
+"""What every answer of the webhook says, whoever writes it."""
 
 
 class Answer(web.StreamResponse):
@@ -69,6 +75,6 @@ class Answer(web.StreamResponse):
 # A few statuses, and the second that has just ended may still be asked for.
 @lru_cache(maxsize=16)
 def _status_and_headers(status: int, second: int) -> bytes:
-    date = formatdate(second, usegmt=True)
-    line = f"{status} {HTTPStatus(status).phrase}"
-    return f"{line}\r\n{_HEADERS}\r\nDate: {date}\r\n".encode("ascii")
+    headers = {**HEADERS, hdrs.DATE: formatdate(second, usegmt=True)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"{status} {HTTPStatus(status).phrase}\r\n{lines}".encode("ascii")

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import StreamReader, web
 from multidict import CIMultiDict
 
 from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.request import Headers, headers_in_body
 from hasura_kc_auth.ports import AuthenticatesHeaders, Clocks
 from hasura_kc_auth.telemetry.observer import DecisionObserver
-from hasura_kc_auth.web.answer import Answer
+from hasura_kc_auth.web.answer import HEADERS, Answer
 from hasura_kc_auth.web.server import close_after_transfer_encoding
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_ANSWER_HEADERS: Mapping[str, str] = {
-    hdrs.CONTENT_TYPE: "application/json",
-    hdrs.CACHE_CONTROL: "no-store",
-    hdrs.SERVER: "hasura-kc-auth",
-}
 _NO_HEADERS: Headers = CIMultiDict[str]()
 _BODIES = {code: b'{"code":"%b"}' % code.value.encode("ascii") for code in Code}
 
@@ -122,4 +116,4 @@ def _request_id(headers: Headers) -> str | None:
 
 def _no_question(status: int, body: bytes, **headers: str) -> web.Response:
     """Answer what Hasura never asks, by any method: aiohttp knows how to answer HEAD."""
-    return web.Response(status=status, body=body, headers={**_ANSWER_HEADERS, **headers})
+    return web.Response(status=status, body=body, headers={**HEADERS, **headers})

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tests.bench.servers import Server
+from tests.measures import resident_bytes
 
 Counts = dict[str, float]
 """A line of /metrics without its value -> its value."""
@@ -23,9 +24,7 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     """Return what the process has in memory, in units of 10^6 bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (found,) = (line for line in lines if line.startswith("VmRSS:"))
-    return int(found.split()[1]) * 1024 / 1e6
+    return resident_bytes(pid) / 1e6
 
 
 def counts(server: Server) -> Counts:

@@ -116,21 +116,17 @@ def connections(bench: Bench) -> list[Row]:
         request = [get(realms.all[0].token())]
         cases = []
         for number in CONNECTIONS:
-            bare = f"floor, {number} connections"
-            cases += [
-                Case(bare, least, request, connections=number, line="floor", x=number),
-                Case(
-                    f"hit, {number} connections",
-                    ours,
-                    request,
-                    counted=HIT,
-                    floor=bare,
-                    connections=number,
-                    line="hit",
-                    x=number,
-                ),
-            ]
+            cases += _hit_and_floor(ours, least, request, number, number, "connections")
         return bench.measure("connections", cases)
+
+
+def _hit_and_floor(  # noqa: PLR0917
+    ours: Server, least: Server, request: list[bytes], connections: int, x: int, unit: str
+) -> list[Case]:
+    """Return a point of two curves: of the floor, and of hits as a ratio to it."""
+    bare = Case(f"floor, {x} {unit}", least, request, connections=connections, line="floor", x=x)
+    hit = replace(bare, name=f"hit, {x} {unit}", server=ours, counted=HIT)
+    return [bare, replace(hit, floor=bare.name, line="hit")]
 
 
 def issuers(bench: Bench) -> list[Row]:
@@ -177,20 +173,6 @@ def bodies(bench: Bench) -> list[Row]:
         token = realms.all[0].token()
         cases = []
         for length in BODIES:
-            request, bare = [post_insert(token, length)], f"floor, {length} bytes"
-            hit = f"hit, {length} bytes"
-            few = _AT_ONCE_WITH_BODIES
-            cases += [
-                Case(bare, least, request, connections=few, line="floor", x=length),
-                Case(
-                    hit,
-                    ours,
-                    request,
-                    counted=HIT,
-                    floor=bare,
-                    connections=few,
-                    line="hit",
-                    x=length,
-                ),
-            ]
+            request = [post_insert(token, length)]
+            cases += _hit_and_floor(ours, least, request, _AT_ONCE_WITH_BODIES, length, "bytes")
         return bench.measure("bodies", cases)

@@ -26,7 +26,7 @@ def measure(bench: Bench) -> list[Row]:
         service(issuer, CACHE__ENTRIES=str(_ENTRIES)) as ours,
     ):
         wait_until_ready(ours)
-        return bench.measure("requests", _cases(issuer, least, ours))
+        return bench.measure("requests", cases(issuer, least, ours))
 
 
 def good_token(issuer: DevIssuer) -> str:
@@ -39,7 +39,7 @@ def forged_token(issuer: DevIssuer) -> str:
     return one.rpartition(".")[0] + "." + another.rpartition(".")[2]
 
 
-def _cases(issuer: DevIssuer, least: Server, ours: Server) -> list[Case]:
+def cases(issuer: DevIssuer, least: Server, ours: Server) -> list[Case]:
     many = [good_token(issuer) for _ in range(2 * _ENTRIES)]
     token = many[0]
     old = TokenMaker(issuer.issuer, issuer.keys, ORGS, lambda: 1_600_000_000.0)

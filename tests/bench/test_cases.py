@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from subprocess import CompletedProcess
 
 import pytest
 
+from hasura_kc_auth.devtools.issuer import DevIssuer
+from tests.bench import speed
 from tests.bench.cases import HIT, Bench, Case, check, row
+from tests.bench.issuers import answering
 from tests.bench.load import LoadFailed, Sample, sample_of
+from tests.bench.parts import TARGETS
 from tests.bench.servers import Server
 
 SERVER = Server(1, 1)
@@ -97,3 +102,12 @@ def test_cases_alternate_round_by_round():
         bench.measure("some", [Case("a", SERVER, []), Case("b", SERVER, [])])
 
     assert seen == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+
+
+def test_each_target_is_of_a_kind_of_request_that_is_measured():
+    issuer = DevIssuer(time.time)  # noqa: TID251 - it signs tokens that nobody looks at
+    nobody = Server(0, 0)
+    with answering(issuer):
+        measured = {case.name for case in speed.cases(issuer, nobody, nobody)}
+
+    assert measured > TARGETS.keys()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from tests.chaos.service import RunningService
 
 
@@ -17,11 +15,8 @@ async def stop(service: RunningService, within: float = 10.0) -> int:
 
 async def series(service: RunningService) -> int:
     """Return how many of its own time series the service has, a histogram's buckets as one."""
-    async with service.http.get(f"{service.management}/metrics") as response:
-        families = text_string_to_metric_families(await response.text())
     found = {
         (sample.name, tuple(it for it in sample.labels.items() if it[0] != "le"))
-        for family in families
-        for sample in family.samples
+        for sample in await service.samples()
     }
     return len(found)

@@ -10,7 +10,6 @@ A test without these is a test like any other; `python -m tests.chaos` makes the
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.service import Answer, said_by
+from tests.measures import nearest_rank
 
 # From so many on, a 99th percentile is not just the worst.
 _MANY = 100
@@ -68,7 +68,7 @@ def spread(seconds: Sequence[float]) -> str:
     if len(seconds) == 1:
         return _written(seconds[0])
     many = len(seconds) >= _MANY
-    tail = sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1] if many else max(seconds)
+    tail = nearest_rank(seconds, 0.99) if many else max(seconds)
     median = _written(statistics.median(seconds))
     return f"p50 {median}, {'p99' if many else 'worst'} {_written(tail)}"
 

@@ -22,9 +22,11 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from tests.bench.servers import STARTED, service_variables
 from tests.cli.commands import LONG, Process, free_ports
+from tests.measures import resident_bytes
 
 START = 45.0
 """Seconds: how long a start may take on a machine with too much to do."""
@@ -108,15 +110,18 @@ class RunningService:
 
         `name`: without the prefix, as `jwks_fetches_total`; or whole, as `process_open_fds`.
         """
-        async with self.http.get(f"{self.management}/metrics") as response:
-            families = text_string_to_metric_families(await response.text())
         return sum(
             sample.value
-            for family in families
-            for sample in family.samples
+            for sample in await self.samples()
             if sample.name in (name, f"hasura_kc_auth_{name}")
             and labels.items() <= sample.labels.items()
         )
+
+    async def samples(self) -> list[Sample]:
+        """Return all that Prometheus would get."""
+        async with self.http.get(f"{self.management}/metrics") as response:
+            families = text_string_to_metric_families(await response.text())
+        return [sample for family in families for sample in family.samples]
 
     def log_text(self) -> str:
         return self.log.read_text("utf-8", "replace")
@@ -128,9 +133,7 @@ class RunningService:
 
     def resident_bytes(self, *, peak: bool = False) -> int:
         """Return what the process has in memory, or had at most (Linux)."""
-        line = rf"^Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB$"
-        (found,) = re.findall(line, Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
-        return int(found) * 1024
+        return resident_bytes(self.pid, peak=peak)
 
     def open_files(self) -> int:
         """Return how many file descriptors the process has (Linux)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 from dataclasses import asdict
 
@@ -19,10 +18,10 @@ from rich.table import Table
 from tests.command_line import at_least, run
 from tests.differential.comparing import Comparison, Verdicts, compare
 from tests.differential.mutants import mutant, mutants
+from tests.differential.needs import is_required
 from tests.differential.originals import make_world
 from tests.differential.theirs import missing
 
-REQUIRE = "HASURA_KC_AUTH_TEST_REQUIRE_NODE"
 _DEFAULT_COUNT = 100_000
 # So many that each explanation is needed, whatever the seed.
 _ENOUGH_FOR_ALL = 10_000
@@ -34,9 +33,8 @@ _ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 def main() -> None:
     options = _options()
     if lacking := missing():
-        required = os.environ.get(REQUIRE) == "1"  # noqa: TID251 - the tests' own switch
-        _ERR.print(f"{'FAILED' if required else 'skipped'}: {lacking}")
-        sys.exit(1 if required else 0)
+        _ERR.print(f"{'FAILED' if is_required() else 'skipped'}: {lacking}")
+        sys.exit(1 if is_required() else 0)
     comparison = asyncio.run(_run(options))
     faults = _faults(comparison)
     if options.json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import pytest
 
 from hasura_kc_auth.devtools.tokens import FRONTEND
-from tests.differential.__main__ import REQUIRE
 from tests.differential.comparing import Comparison, compare
 from tests.differential.explained import EXPLANATIONS, explanation_of
 from tests.differential.mutants import KINDS, Mutant, mutant, mutants
+from tests.differential.needs import need_the_other_judge
 from tests.differential.originals import LEEWAY, World, make_world
 from tests.differential.ours import ACCEPT, Ours, ours
-from tests.differential.theirs import Theirs, missing, theirs
+from tests.differential.theirs import Theirs, theirs
 from tests.made_tokens import ABSENT, NOW
 from tests.seeded_keys import seeded_key
 
@@ -39,11 +38,7 @@ async def us(world: World) -> AsyncIterator[Ours]:
 @pytest.fixture
 def node() -> None:
     """Skip where the other judge cannot be asked."""
-    lacking = missing()
-    if lacking and os.environ.get(REQUIRE) == "1":  # noqa: TID251 - the tests' own switch
-        pytest.fail(f"{lacking} ({REQUIRE}=1)", pytrace=False)
-    if lacking:
-        pytest.skip(lacking)
+    need_the_other_judge()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -23,6 +22,7 @@ from tests.cli.commands import LONG
 from tests.hostile.conftest import Target
 from tests.hostile.forging import Forger, now
 from tests.made_tokens import b64
+from tests.measures import resident_bytes
 from tests.web.wire import get, post, post_bytes
 
 COUNT = int(os.environ.get("HASURA_KC_AUTH_TEST_FLOOD", "5000"))  # noqa: TID251 - a test's
@@ -171,13 +171,7 @@ def _resident_after(count: int, target: Target) -> int:
     good = [get(f"Authorization: {credential}"), post({"authorization": credential})]
     _send(client, islice(_flood(forger), count), good)
     client.close()
-    return _resident_bytes(target.pid)
-
-
-def _resident_bytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (found,) = (line for line in lines if line.startswith("VmRSS:"))
-    return int(found.split()[1]) * 1024
+    return resident_bytes(target.pid)
 
 
 def _series(target: Target) -> list[str]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from random import Random
 from typing import Any
 
-import pytest
 from login import Client, unverified
 from realm import Realm
 from realm_keys import PROVIDER, published_keys
 
-from tests.differential.__main__ import REQUIRE
 from tests.differential.comparing import compare
 from tests.differential.mutants import KINDS, mutants
+from tests.differential.needs import need_the_other_judge
 from tests.differential.originals import Draft, World, make_world
 from tests.differential.originals import Realm as JudgedRealm
-from tests.differential.theirs import missing
 from tests.made_tokens import MadeKey
 from tests.seeded_keys import SeededKey, seeded_key
 
@@ -26,11 +23,7 @@ LOGINS = {"alice": ("openid org1", "openid org1 org2", "openid"), "bob": ("org1"
 
 
 async def test_another_implementation_agrees_about_a_real_keycloaks_tokens(own_realm):
-    lacking = missing()
-    if lacking and os.environ.get(REQUIRE) == "1":  # noqa: TID251 - the tests' own switch
-        pytest.fail(f"{lacking} ({REQUIRE}=1)", pytrace=False)
-    if lacking:
-        pytest.skip(lacking)
+    need_the_other_judge()
     world = await world_of(own_realm)
 
     found = await compare(world, mutants(world, SEED, 12 * len(KINDS)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from tests.measures import nearest_rank
 
 _SHOWN = 10
 MOST_GROWTH = 16_000_000
@@ -116,10 +117,9 @@ class Tally:
 
 def spread(seconds: Sequence[float]) -> dict[str, float | None]:
     """Return quantiles in milliseconds (nearest rank); None of nothing."""
-    ordered = sorted(seconds)
     names = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
     return {
-        name: round(ordered[math.ceil(share * len(ordered)) - 1] * 1000, 2) if ordered else None
+        name: round(nearest_rank(seconds, share) * 1000, 2) if seconds else None
         for name, share in names.items()
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Coroutine
@@ -12,7 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from hasura_kc_auth.cli.keycloak.showing import printable
-from hasura_kc_auth.cli.running import Exit, run, settings_or_exit
+from hasura_kc_auth.cli.running import Exit, complain, run, settings_or_exit
 from hasura_kc_auth.config.credentials import LoginOptions, login_of
 from hasura_kc_auth.config.issuers import IssuerSettings
 from hasura_kc_auth.config.orgs_file import OrgsFile, read_orgs
@@ -104,21 +103,14 @@ def run_or_exit(main: Coroutine[Any, Any, Result], *, as_json: bool = False) -> 
     except ExtraMissing as failure:
         refuse([str(failure)], as_json=as_json)
     except LoginImpossible as failure:
-        _complain([f"Keycloak: {failure}"], as_json=as_json)
+        complain([f"Keycloak: {failure}"], printable, as_json=as_json)
         raise typer.Exit(Exit.NO) from None
     except AdminFailed as failure:
-        _complain([f"Keycloak: {failure}"], as_json=as_json)
+        complain([f"Keycloak: {failure}"], printable, as_json=as_json)
         raise typer.Exit(Exit.CANNOT_TELL) from None
 
 
 def refuse(problems: list[str], *, as_json: bool = False) -> NoReturn:
     """Print what is wrong with the command, its file or the settings, and exit 2."""
-    _complain(problems, as_json=as_json)
+    complain(problems, printable, as_json=as_json)
     raise typer.Exit(Exit.USAGE) from None
-
-
-def _complain(problems: list[str], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"problems": problems}))
-    for problem in () if as_json else problems:
-        typer.echo(printable(problem), err=True)
