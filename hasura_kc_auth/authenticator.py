@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from math import inf
+from typing import TypeAlias
 
 from hasura_kc_auth.core.introspection import introspected, is_lightweight
+from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.core.policy import IssuerPolicy, Policy
 from hasura_kc_auth.core.request import Headers, Request, read_request
 from hasura_kc_auth.core.rules import INTROSPECTION_RULES, Case, admit, judge, open_case
@@ -18,6 +20,8 @@ from hasura_kc_auth.core.token import (
     verify_signature,
 )
 from hasura_kc_auth.ports import Authenticates, Clock, FindsKeys, Introspects, Recalls
+
+FoundKey: TypeAlias = VerificationKey | Awaitable[VerificationKey]
 
 
 class HeaderAuthenticator:
@@ -68,19 +72,36 @@ class Authenticator:
 
     async def authenticate(self, request: Request) -> Session:
         """Return the session this request gets. Raises Denied by the first rule that fails."""
+        outcome = self.decide(request)
+        return outcome if isinstance(outcome, Session) else await outcome
+
+    def decide(self, request: Request) -> Session | Awaitable[Session]:
+        """Return the session this request gets, or what to wait for where Keycloak must be asked.
+
+        Raises Denied by the first rule that fails.
+        """
         if request.token is None:
             return anonymous_session(request, self.policy.anonymous, self.policy.session)
         token = parse(request.token)
         issuer = admit(token, self.policy)
-        claims = await self.verify(token, issuer)
-        if issuer.issuer in self._completions:
-            return await self._authenticate_completed(claims, request, issuer)
-        return self._session(claims, request, issuer)
+        key = self._keys.find(issuer.issuer, token.key_id)
+        if issuer.issuer in self._completions or not isinstance(key, VerificationKey):
+            return self._ask(token, key, request, issuer)
+        return self._session(verify_signature(token, key, issuer.issuer), request, issuer)
+
+    async def _ask(
+        self, token: UnverifiedToken, key: FoundKey, request: Request, issuer: IssuerPolicy
+    ) -> Session:
+        claims = await _verify(token, key, issuer)
+        completed, fresh_for = await self._complete(claims, request, issuer)
+        session = self._session(completed, request, issuer)
+        # What rests on an answer may be remembered for no longer than the answer itself, which may
+        # have been remembered for a while already.
+        return session._replace(fresh_for=fresh_for)
 
     async def verify(self, token: UnverifiedToken, issuer: IssuerPolicy) -> VerifiedClaims:
         """Check the signature by the issuer's key. Raises Denied."""
-        key = await self._keys.find(issuer.issuer, token.key_id)
-        return verify_signature(token, key, issuer.issuer)
+        return await _verify(token, self._keys.find(issuer.issuer, token.key_id), issuer)
 
     async def complete(
         self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy
@@ -105,16 +126,12 @@ class Authenticator:
     def open_case(self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy) -> Case:
         return open_case(claims, request, self.policy, issuer, self._wall_clock())
 
-    async def _authenticate_completed(
-        self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy
-    ) -> Session:
-        completed, fresh_for = await self._complete(claims, request, issuer)
-        session = self._session(completed, request, issuer)
-        # What rests on an answer may be remembered for no longer than the answer itself, which may
-        # have been remembered for a while already.
-        return session._replace(fresh_for=fresh_for)
-
     def _session(self, claims: VerifiedClaims, request: Request, issuer: IssuerPolicy) -> Session:
         case = self.open_case(claims, request, issuer)
         judge(case)
         return session_of(case)
+
+
+async def _verify(token: UnverifiedToken, key: FoundKey, issuer: IssuerPolicy) -> VerifiedClaims:
+    found = key if isinstance(key, VerificationKey) else await key
+    return verify_signature(token, found, issuer.issuer)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol, TypeVar
 
 from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.core.request import Headers, Request
 from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.core.strict_json import Json
+
+Result = TypeVar("Result")
 
 
 class Clock(Protocol):
@@ -25,8 +27,11 @@ class Clocks(NamedTuple):
 
 
 class FindsKeys(Protocol):
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
-        """Return this issuer's key. Raises Denied `unknown_key` or `keys_unavailable`."""
+    def find(self, issuer: str, kid: str) -> VerificationKey | Awaitable[VerificationKey]:
+        """Return this issuer's key, or what to wait for where Keycloak must be asked for it.
+
+        Raises Denied `unknown_key` or `keys_unavailable`, at once or while it is waited for.
+        """
         ...
 
 
@@ -40,6 +45,21 @@ class Told(NamedTuple):
 class Introspects(Protocol):
     async def introspect(self, token: str) -> Told:
         """Return Keycloak's answer about a token. Raises Denied `introspection_unavailable`."""
+        ...
+
+
+class Decides(Protocol):
+    def decide(self, request: Request) -> Session | Awaitable[Session]:
+        """Return the session this request gets, or what to wait for where Keycloak must be asked.
+
+        Raises Denied, at once or while it is waited for.
+        """
+        ...
+
+
+class TakesTurns(Protocol):
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """Call it when it is its turn, and return or raise what it does."""
         ...
 
 

@@ -1,8 +1,8 @@
 """The composition root: builds everything from the settings and owns its lifecycle.
 
-headers ─▶ Webhook ─▶ Decisions.recall ──hit──────────────────────────▶ session
-                          └─miss─▶ Decisions ─▶ Authenticator ─▶ rules ─▶ session
-                                                    └─▶ RealmKeys ─▶ Keycloak
+headers ─▶ Webhook ─▶ Decisions.recall ──hit────────────────────────────────▶ session
+                          └─miss─▶ Decisions ─Bursts─▶ Authenticator ─▶ rules ─▶ session
+                                                          └─▶ RealmKeys ─▶ Keycloak
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from hasura_kc_auth.telemetry.logs import DenialLog, LineWriter, open_log
 from hasura_kc_auth.telemetry.metrics import DecisionCounts, ServiceCollector, registry_of
 from hasura_kc_auth.telemetry.observer import DecisionObserver
 from hasura_kc_auth.telemetry.tracing import NO_TRACING, Tracing
+from hasura_kc_auth.web.bursts import Bursts
 from hasura_kc_auth.web.ops import Management
 from hasura_kc_auth.web.server import GuardedServer, listen
 from hasura_kc_auth.web.webhook import Webhook, WebhookLimits
@@ -103,7 +104,11 @@ class Service:
             policy_of(settings), self.keys, clocks.wall, self.completers.completions
         )
         self.decisions = Decisions(
-            self.authenticator, clocks, entries=settings.cache.entries, ttl=settings.cache.ttl
+            self.authenticator,
+            Bursts(),
+            clocks,
+            entries=settings.cache.entries,
+            ttl=settings.cache.ttl,
         )
         self.counts = DecisionCounts()
         denials = DenialLog(

@@ -197,7 +197,7 @@ class KeysAtHand:
     failure: Code | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
+    def find(self, issuer: str, kid: str) -> VerificationKey:
         self.asked.append((issuer, kid))
         if self.failure is not None:
             raise Denied(self.failure, issuer=issuer)

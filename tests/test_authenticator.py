@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -14,8 +15,9 @@ from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.grants import Grant
 from hasura_kc_auth.core.keys import KeySet, VerificationKey
 from hasura_kc_auth.core.policy import AnonymousPolicy, Policy, SessionPolicy, Variable
+from hasura_kc_auth.core.session import Session
 from hasura_kc_auth.core.token import VerifiedClaims, parse
-from hasura_kc_auth.ports import Clocks, Told
+from hasura_kc_auth.ports import Clocks, FindsKeys, Told
 from tests.made_tokens import (
     ABSENT,
     GOOD,
@@ -60,12 +62,12 @@ class KeysOfEach(NamedTuple):
 
     sets: dict[str, KeySet]
 
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
+    def find(self, issuer: str, kid: str) -> VerificationKey:
         return self.sets[issuer][kid]
 
 
 def authenticator(
-    *, policy: Policy = POLICY, keys: KeysAtHand | None = None, now: float = NOW
+    *, policy: Policy = POLICY, keys: FindsKeys | None = None, now: float = NOW
 ) -> Authenticator:
     return Authenticator(policy, keys or KeysAtHand(), FixedClock(now))
 
@@ -104,6 +106,48 @@ async def test_the_key_is_asked_for_once_by_issuer_and_kid_and_the_clock_is_read
 
     assert keys.asked == [(ISSUER, KEY.kid)]
     assert clock.reads == 1
+
+
+class KeysFromAfar:
+    """The port FindsKeys where each key must be waited for."""
+
+    def __init__(self, keys: KeysAtHand) -> None:
+        self._keys = keys
+
+    async def find(self, issuer: str, kid: str) -> VerificationKey:
+        await asyncio.sleep(0)
+        return self._keys.find(issuer, kid)
+
+
+def test_with_its_key_at_hand_a_token_is_decided_at_once():
+    assert type(authenticator().decide(request_of(sign()))) is Session
+    with denied(Code.BAD_SIGNATURE, issuer=ISSUER):
+        authenticator().decide(request_of(sign(**FORGED)))
+
+
+async def test_a_signature_can_be_looked_at_alone():
+    keys = KeysAtHand()
+    claims_of_it = await authenticator(keys=keys).verify(parse(sign()), issuer_policy())
+    assert (claims_of_it["iss"], keys.asked) == (ISSUER, [(ISSUER, KEY.kid)])
+
+
+async def test_a_key_that_must_be_waited_for_decides_no_differently():
+    keys = KeysAtHand()
+    service = authenticator(keys=KeysFromAfar(keys))
+
+    outcome = service.decide(request_of(sign()))
+
+    assert (type(outcome) is Session, keys.asked) == (False, [])
+    assert await outcome == await ask(sign())
+    assert keys.asked == [(ISSUER, KEY.kid)]
+    assert await service.authenticate(request_of(sign())) == await ask(sign())
+    for bad, code in (({"key": OTHER_KEY}, Code.UNKNOWN_KEY), (FORGED, Code.BAD_SIGNATURE)):
+        with denied(code, issuer=ISSUER):
+            await service.decide(request_of(sign(**bad)))
+    with denied(Code.EXPIRED, issuer=ISSUER):
+        await service.decide(request_of(sign(claims(exp=NOW - 31, iat=NOW - 60))))
+    with denied(Code.WRONG_ISSUER):
+        service.decide(request_of(sign(claims(iss="https://elsewhere.example"))))
 
 
 FORGED = {"key": OTHER_KEY, "header": {"kid": KEY.kid}}
@@ -469,8 +513,8 @@ async def test_a_second_realm_with_the_same_names_gets_nothing_of_the_first():
     )
 
     class EachItsOwn:
-        async def find(self, issuer, kid):
-            return await KeysAtHand(key_set(KEY if issuer == ISSUER else its_key)).find(issuer, kid)
+        def find(self, issuer, kid):
+            return KeysAtHand(key_set(KEY if issuer == ISSUER else its_key)).find(issuer, kid)
 
     service = Authenticator(policy, EachItsOwn(), FixedClock())
     theirs = sign(claims(iss=other), key=its_key)

@@ -14,9 +14,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
@@ -134,10 +133,10 @@ class IssuerKeys:
 
         Raises Denied: `keys_unavailable` while there is no usable set, `unknown_key`.
         """
-        key = self._known(kid)
+        key = self.known(kid)
         if key is None:
             await self._refresh_for_caller()
-            key = self._known(kid)
+            key = self.known(kid)
         if key is not None:
             return key
         issuer = self._source.issuer
@@ -146,7 +145,8 @@ class IssuerKeys:
         self.unknown_kids += 1
         raise Denied(Code.UNKNOWN_KEY, issuer=issuer)
 
-    def _known(self, kid: str) -> VerificationKey | None:
+    def known(self, kid: str) -> VerificationKey | None:
+        """Return the key with this id out of the usable set, if it is there. Never waits."""
         return self._keys.get(kid) if self.usable else None
 
     async def _refresh_for_caller(self) -> None:
@@ -210,6 +210,10 @@ class RealmKeys:
         for keys in self.issuers.values():
             await keys.stop()
 
-    def find(self, issuer: str, kid: str) -> Coroutine[Any, Any, VerificationKey]:
-        """Return this issuer's key. Raises Denied `unknown_key` or `keys_unavailable`."""
-        return self.issuers[issuer].find(kid)
+    def find(self, issuer: str, kid: str) -> VerificationKey | Awaitable[VerificationKey]:
+        """Return this issuer's key, or what to wait for where Keycloak must be asked for it.
+
+        Raises Denied `unknown_key` or `keys_unavailable` while it is waited for.
+        """
+        keys = self.issuers[issuer]
+        return keys.known(kid) or keys.find(kid)

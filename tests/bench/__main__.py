@@ -18,7 +18,7 @@ from tests.bench.load import Load
 from tests.bench.parts import GROUPS, PARTS, chosen
 from tests.command_line import at_least, run
 
-_SCALE_ROUNDS = 3
+_ROUNDS, _SCALE_ROUNDS = 9, 3
 _HELP = """\
 what to measure (several may be named; default: speed):
   speed   requests     CPU, requests/s and latency of each kind of request, beside bare aiohttp
@@ -31,7 +31,7 @@ what to measure (several may be named; default: speed):
   all                  everything
 
 examples:
-  make bench                                  the table of docs/performance.md, in two minutes
+  make bench                                  the table of docs/performance.md, in three minutes
   make bench ARGS="scale bodies --rounds 1"   one curve, quickly
   make bench ARGS="memory --tokens 100000"    memory, with a tenth of the tokens
   make bench ARGS="requests --json"           for machines
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds",
         type=at_least(1, int),
-        help="alternating rounds, of which the median counts (5; scale: 3)",
+        help="alternating rounds, of which the median counts (9; scale: 3)",
     )
     parser.add_argument(
         "--seconds",
@@ -118,7 +118,7 @@ def _measured(names: Sequence[str], options: argparse.Namespace) -> dict[str, An
         def track(work: Sequence[Any], title: str) -> Iterable[Any]:
             return progress.track(work, description=title)
 
-        bench = Bench(load, track, options.rounds or 5, options.seconds, options.tokens)
+        bench = Bench(load, track, options.rounds or _ROUNDS, options.seconds, options.tokens)
         fewer = replace(bench, rounds=options.rounds or _SCALE_ROUNDS)
         results: dict[str, Any] = {
             "machine": machine.facts(load.name),

@@ -138,7 +138,7 @@ async def service_for(
     await service.keys.start()
     try:
         for realm in people.realms:
-            await service.keys.find(issuer_of(realm), "key-0")  # waits for the first fetch
+            await service.keys.issuers[issuer_of(realm)].find("key-0")  # waits for the first fetch
         yield Asked(service, inside, clock)
     finally:
         await service.keys.stop()

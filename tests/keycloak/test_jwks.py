@@ -455,6 +455,7 @@ class TestSeveralIssuers:
         try:
             assert (await keys.find(publisher.issuer, KEY.kid)).kid == KEY.kid
             assert (await keys.find(issuer.issuer, kid_of(issuer))).kid == kid_of(issuer)
+            assert keys.find(issuer.issuer, kid_of(issuer)).kid == kid_of(issuer)  # at once by now
             for name, kid in ((issuer.issuer, KEY.kid), (publisher.issuer, kid_of(issuer))):
                 with pytest.raises(Denied) as caught:
                     await keys.find(name, kid)

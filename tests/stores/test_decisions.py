@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from math import inf
 
 import pytest
@@ -13,6 +15,7 @@ from hasura_kc_auth.core.policy import AnonymousPolicy
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.session import Session, anonymous_session
 from hasura_kc_auth.stores.decisions import Decisions
+from hasura_kc_auth.web.bursts import Bursts
 from tests.conftest import FakeClock
 from tests.made_tokens import ISSUER, NOW, POLICY, denied
 
@@ -23,16 +26,18 @@ GOOD = Request("token", "org1", "editor")
 class Deciding:
     """The wrapped port: a new session each time, that says whose it is. It counts the requests."""
 
+    waits = False
+
     def __init__(self, *, valid_from: float = -inf, valid_until: float = inf) -> None:
         self.asked: list[Request] = []
         self.failure: Code | None = None
         self._from, self._until = valid_from, valid_until
 
-    async def authenticate(self, request: Request) -> Session:
+    def decide(self, request: Request) -> Session | Awaitable[Session]:
         self.asked.append(request)
         if self.failure is not None:
             raise Denied(self.failure, issuer=ISSUER)
-        return Session(
+        session = Session(
             issuer=ISSUER,
             valid_from=self._from,
             valid_until=self._until,
@@ -40,10 +45,29 @@ class Deciding:
             max_age=None,
             rendered=repr(request).encode("utf-8", "surrogatepass"),
         )
+        return self._later(session) if self.waits else session
+
+    async def _later(self, session: Session) -> Session:
+        await asyncio.sleep(0)
+        return session
 
 
-def remembering(decide, clock=None, *, entries: int = 100, ttl: float = TTL) -> Decisions:
-    return Decisions(decide, (clock or FakeClock()).clocks, entries=entries, ttl=ttl)
+class AtOnce:
+    """The port TakesTurns where it is always one's turn. It counts them."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    async def run(self, call):
+        self.turns += 1
+        return call()
+
+
+def remembering(
+    decides, clock=None, *, turns=None, entries: int = 100, ttl: float = TTL
+) -> Decisions:
+    clocks = (clock or FakeClock()).clocks
+    return Decisions(decides, turns or AtOnce(), clocks, entries=entries, ttl=ttl)
 
 
 class TestWhose:
@@ -111,9 +135,9 @@ class TestWhose:
         other = GOOD._replace(token="other")
 
         class AskedMeanwhile(Deciding):
-            async def authenticate(self, request: Request) -> Session:
+            def decide(self, request: Request) -> Session | Awaitable[Session]:
                 decisions.recall(other)
-                return await super().authenticate(request)
+                return super().decide(request)
 
         decisions = remembering(AskedMeanwhile())
         assert decisions.recall(GOOD) is None
@@ -193,14 +217,52 @@ class TestHowLong:
         clock.jump(-0.001)
         assert decisions.recall(GOOD) is None
 
-    async def test_asking_anew_makes_it_young_again(self, clock):
+    async def test_deciding_anew_makes_it_young_again(self, clock):
         decisions = remembering(Deciding(), clock)
-        await decisions.authenticate(GOOD)
-        clock.advance(TTL - 1)
+        old = await decisions.authenticate(GOOD)
+        clock.advance(TTL)
         session = await decisions.authenticate(GOOD)
         clock.advance(TTL - 1)
         assert decisions.recall(GOOD) is session
+        assert session is not old
         assert len(decisions) == 1
+
+
+class TestTurns:
+    async def test_nothing_is_decided_before_its_turn(self):
+        deciding, bursts = Deciding(), Bursts()
+        waiting = asyncio.create_task(remembering(deciding, turns=bursts).authenticate(GOOD))
+        await asyncio.sleep(0)
+        assert deciding.asked == []
+        await waiting
+        assert deciding.asked == [GOOD]
+
+    async def test_what_comes_in_at_one_time_is_decided_once(self):
+        deciding = Deciding()
+        decisions = remembering(deciding, turns=Bursts())
+        other = GOOD._replace(token="other")
+        requests = [*[GOOD] * 5, other]
+        assert [decisions.recall(request) for request in requests] == [None] * 6
+        *sessions, another = await asyncio.gather(*map(decisions.authenticate, requests))
+        assert deciding.asked == [GOOD, other]
+        assert all(session is sessions[0] for session in sessions)
+        assert another is not sessions[0]
+
+    async def test_what_must_be_waited_for_is_remembered_then(self, clock):
+        deciding = Deciding()
+        deciding.waits = True
+        decisions = remembering(deciding, clock)
+        session = await decisions.authenticate(GOOD)
+        assert decisions.recall(GOOD) is session
+        assert await decisions.authenticate(GOOD) is session
+        assert len(deciding.asked) == 1
+
+    async def test_an_anonymous_request_may_have_to_be_waited_for(self):
+        deciding = Deciding()
+        deciding.waits = True
+        decisions = remembering(deciding)
+        assert (await decisions.authenticate(Request(None))).issuer == ISSUER
+        assert len(decisions) == 0
 
 
 class TestHowMuch:
@@ -268,11 +330,13 @@ class TestWhat:
 
     async def test_no_anonymous_session_is_remembered(self):
         class Anonymous:
-            async def authenticate(self, request):
+            def decide(self, request):
                 return anonymous_session(request, AnonymousPolicy("public"), POLICY.session)
 
-        decisions = remembering(Anonymous())
+        turns = AtOnce()
+        decisions = remembering(Anonymous(), turns=turns)
         assert (await decisions.authenticate(Request(None))).issuer is None
+        assert turns.turns == 0  # there is nothing to verify
         assert decisions.recall(Request(None)) is None
         assert decisions.recall(Request("None")) is None
         assert len(decisions) == 0

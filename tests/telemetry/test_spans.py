@@ -289,7 +289,7 @@ class TestOff:
         assert type(webhook._authenticates) is HeaderAuthenticator  # noqa: SLF001
         assert webhook._authenticates._recalls is service.decisions  # noqa: SLF001
         assert webhook._authenticates._decides is service.decisions  # noqa: SLF001
-        assert service.decisions._decide is service.authenticator  # noqa: SLF001
+        assert service.decisions._decides is service.authenticator  # noqa: SLF001
         assert keys._fetch is fetch_key_set  # noqa: SLF001
         assert answers._ask == client.introspect  # noqa: SLF001
 
