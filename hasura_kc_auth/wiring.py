@@ -103,12 +103,9 @@ class Service:
         self.authenticator = Authenticator(
             policy_of(settings), self.keys, clocks.wall, self.completers.completions
         )
+        cache = settings.cache
         self.decisions = Decisions(
-            self.authenticator,
-            Bursts(),
-            clocks,
-            entries=settings.cache.entries,
-            ttl=settings.cache.ttl,
+            self.authenticator, Bursts(), clocks, entries=cache.entries, ttl=cache.ttl
         )
         self.counts = DecisionCounts()
         denials = DenialLog(
