@@ -28,8 +28,8 @@ class ThrowAwayKeys:
         self._issuers = {issuer.issuer: issuer for issuer in settings.issuers}
         self._keys = {it.issuer: _generate(it.algorithms[0]) for it in settings.issuers}
 
-    async def find(self, issuer: str, kid: str) -> VerificationKey:
-        """Return the key of one issuer, as `ports.Keys` has it."""
+    def find(self, issuer: str, kid: str) -> VerificationKey:
+        """Return the key of one issuer, as `ports.FindsKeys` has it."""
         algorithms = self._issuers[issuer].algorithms
         keys = {"keys": [self._keys[issuer].as_dict(private=False)]}
         return import_key_set(keys, algorithms)[kid]

@@ -32,7 +32,7 @@ class Decisions:
         self._ttl = ttl
         self._wall_clock, self._monotonic = clocks
         self._entries: OrderedDict[bytes, tuple[Session, float]] = OrderedDict()
-        # What is not recalled is decided at once: until then its key is kept, and no longer.
+        # `authenticate` comes right after what is not recalled: its key is kept for that long.
         self._missed = _NO_MISS
         self.hits = 0
         self.misses = 0

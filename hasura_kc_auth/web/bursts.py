@@ -3,7 +3,7 @@
 A decision takes a processor nearly twice as long where system calls come between it and the one
 before, as reading a request and writing an answer do: docs/performance.md has the figures. So the
 decisions wait until the loop has read what is there, are made in a row, and are answered after
-that. And a known token waits for one burst of them, however many there are.
+that. And a known token is answered between two bursts, however many others wait.
 """
 
 from __future__ import annotations
