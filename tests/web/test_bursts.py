@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+from collections import Counter
+from contextlib import suppress
 from itertools import groupby
+from types import FrameType
 
 import pytest
 
@@ -110,6 +114,29 @@ async def test_a_cancelled_one_is_not_called_and_holds_up_nobody(turns):
     assert gone.cancelled()
     assert [what for _, what in turns.notes] == ["calledstays", "answeredstays"]
     await one(bursts, turns, "later")
+
+
+async def test_coverage_and_debuggers_see_each_frame_come_and_go():
+    """CPython 3.11 loses count where an error is thrown into who waits, and is caught there."""
+
+    async def around() -> None:
+        with suppress(ZeroDivisionError):
+            await bursts.run(lambda: 1 // 0)
+
+    async def outside() -> None:
+        await around()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if frame.f_code is outside.__code__:
+            seen[event] += 1
+
+    bursts, seen = Bursts(), Counter[str]()
+    sys.setprofile(note)
+    try:
+        await outside()
+    finally:
+        sys.setprofile(None)
+    assert seen["call"] == seen["return"] > 0
 
 
 async def test_an_error_leaves_nothing_for_the_collector():
