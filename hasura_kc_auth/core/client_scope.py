@@ -46,10 +46,10 @@ def weigh(claims: VerifiedClaims, issuer: IssuerPolicy) -> list[OrgEvidence]:
     return [
         OrgEvidence(
             org,
-            in_scope=issuer.org.scope_of(org) in scopes,
-            roles=roles_in(object_at(entries, org)),
-            in_audience=org in audience,
-            admitted=is_id(org) and issuer.can_be_org(org),
+            issuer.org.scope_of(org) in scopes,
+            roles_in(object_at(entries, org)),
+            org in audience,
+            is_id(org) and issuer.can_be_org(org),
         )
         for org in entries
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
 from hasura_kc_auth.core.claims import claim_at
 from hasura_kc_auth.core.errors import Code, Denied
-from hasura_kc_auth.core.policy import AnonymousPolicy, SessionPolicy, Variable
-from hasura_kc_auth.core.rendering import compact_json, render
+from hasura_kc_auth.core.policy import AnonymousPolicy, SessionPolicy, Values, Variable
+from hasura_kc_auth.core.rendering import json_object, render
 from hasura_kc_auth.core.request import Request
 from hasura_kc_auth.core.rules import Case
 from hasura_kc_auth.core.strict_json import Json
@@ -20,6 +21,8 @@ ORG_ID = "X-Hasura-Org-Id"
 ROLE = "X-Hasura-Role"
 ALLOWED_ROLES = "X-Hasura-Allowed-Roles"
 USER_ID = "X-Hasura-User-Id"
+
+_REMEMBERED_ROLES = 64
 
 
 class Session(NamedTuple):
@@ -65,17 +68,17 @@ def session_of(case: Case) -> Session:
     variables = {
         ORG_ID: case.issuer.qualified(org.id),
         ROLE: role,
-        ALLOWED_ROLES: render(list(case.roles), policy.values),
+        ALLOWED_ROLES: _remembered_roles(case.roles, policy.values),
         USER_ID: case.issuer.qualified(claim_at(case.claims, policy.user_id)),
         **_configured(policy, case.claims),
     }
     return Session(
-        issuer=case.issuer.issuer,
-        valid_from=case.valid_from,
-        valid_until=case.valid_until,
-        expires_at=case.claims["exp"],
-        max_age=policy.max_age,
-        rendered=_rendered(variables),
+        case.issuer.issuer,
+        case.valid_from,
+        case.valid_until,
+        case.claims["exp"],
+        policy.max_age,
+        _rendered(variables),
     )
 
 
@@ -102,7 +105,15 @@ def anonymous_session(
 
 
 def _rendered(variables: Mapping[str, Json]) -> bytes:
-    return compact_json(variables)[:-1].encode("ascii")
+    return json_object(variables)[:-1].encode("ascii")
+
+
+def _roles(roles: tuple[str, ...], values: Values) -> Json:
+    return render(list(roles), values)
+
+
+# A few sets of roles are all that there is; those of a decision, and never what decides.
+_remembered_roles = lru_cache(_REMEMBERED_ROLES)(_roles)
 
 
 def _configured(policy: SessionPolicy, claims: VerifiedClaims) -> dict[str, Json]:

@@ -34,14 +34,10 @@ class CompactJws(NamedTuple):
     """A compact JWS taken apart. Nothing in it is to be believed yet."""
 
     header: Mapping[str, Json]
+    algorithm: str
     payload: bytes
     signing_input: bytes
     signature: bytes
-
-    @property
-    def algorithm(self) -> str:
-        name: str = self.header["alg"]
-        return name
 
 
 class UnverifiedToken(NamedTuple):
@@ -90,7 +86,8 @@ def take_apart(token: str) -> CompactJws:
         raise Denied(Code.MALFORMED_TOKEN, "not three parts of base64url")
     read = _remembered_header if len(header) <= _USUAL_HEADER else _read_header
     try:
-        return CompactJws(read(header), _decode(payload), signing_input, _decode(signature))
+        known = read(header)
+        return CompactJws(known, known["alg"], _decode(payload), signing_input, _decode(signature))
     except ValueError as error:
         raise Denied(Code.MALFORMED_TOKEN, "a part is not base64url, or no JSON") from error
 

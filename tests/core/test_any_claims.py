@@ -154,7 +154,7 @@ def test_every_claim_rule_decides_about_any_claims(payload, policy, org, role):
 @_quick
 def test_every_token_rule_decides_about_any_header(header, algorithm, payload):
     token = UnverifiedToken(
-        CompactJws({**HEADER, **header, "alg": algorithm}, b"", b"", b""), payload
+        CompactJws({**HEADER, **header, "alg": algorithm}, algorithm, b"", b"", b""), payload
     )
 
     for policy in (POLICY, replace(POLICY, issuers={})):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hasura_kc_auth.core.rendering import array_literal, compact_json, render
+from hasura_kc_auth.core.rendering import array_literal, compact_json, json_object, render
 from tests.core.postgres_arrays import read_array
 
 
@@ -85,3 +87,18 @@ def test_as_json_every_value_stays_as_it_is(value, _text):
 
 def test_json_is_written_without_blanks_and_in_ascii():
     assert compact_json({"a": ["ü", 1], "b": None}) == r'{"a":["\u00fc",1],"b":null}'
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), _values))
+@example({})
+@example({'"': '"\\\x00\ud800é€'})
+@example({"a": {"b": ["ü", 1.5, None]}, "c": ""})
+def test_an_object_is_written_member_by_member_as_in_one_piece(members):
+    assert json_object(members) == json.dumps(members, separators=(",", ":"))
