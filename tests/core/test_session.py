@@ -11,7 +11,7 @@ import pytest
 from hasura_kc_auth.core.errors import Code
 from hasura_kc_auth.core.policy import AnonymousPolicy, SessionPolicy, Variable
 from hasura_kc_auth.core.request import Request
-from hasura_kc_auth.core.session import anonymous_session
+from hasura_kc_auth.core.session import _remembered_roles, anonymous_session
 from tests.core.deciding import answered, decide
 from tests.made_tokens import (
     ISSUER,
@@ -345,3 +345,10 @@ def test_what_is_fresh_for_a_while_is_not_told_to_be_so_for_longer():
 
     assert answered(session)["Cache-Control"] == "max-age=7"
     assert answered(session._replace(fresh_for=0.0))["Cache-Control"] == "max-age=1"
+
+
+def test_only_so_many_sets_of_roles_are_remembered_as_they_are_written():
+    for number in range(100):
+        assert _remembered_roles((f"role {number}",), "text") == f'{{"role {number}"}}'
+
+    assert _remembered_roles.cache_info().currsize == 64
