@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import TypeAlias
 
 from hasura_kc_auth.core.introspection import introspected, is_lightweight
 from hasura_kc_auth.core.keys import VerificationKey
@@ -19,9 +18,7 @@ from hasura_kc_auth.core.token import (
     parse,
     verify_signature,
 )
-from hasura_kc_auth.ports import Authenticates, Clock, FindsKeys, Introspects, Recalls
-
-FoundKey: TypeAlias = VerificationKey | Awaitable[VerificationKey]
+from hasura_kc_auth.ports import Authenticates, Clock, FindsKeys, FoundKey, Introspects, Recalls
 
 
 class HeaderAuthenticator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from hasura_kc_auth.core.keys import VerificationKey
 from hasura_kc_auth.core.request import Headers, Request
@@ -26,8 +26,12 @@ class Clocks(NamedTuple):
     monotonic: Clock
 
 
+FoundKey: TypeAlias = VerificationKey | Awaitable[VerificationKey]
+"""A key at hand, or what to wait for where Keycloak must be asked for it."""
+
+
 class FindsKeys(Protocol):
-    def find(self, issuer: str, kid: str) -> VerificationKey | Awaitable[VerificationKey]:
+    def find(self, issuer: str, kid: str) -> FoundKey:
         """Return this issuer's key, or what to wait for where Keycloak must be asked for it.
 
         Raises Denied `unknown_key` or `keys_unavailable`, at once or while it is waited for.

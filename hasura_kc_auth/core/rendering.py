@@ -48,7 +48,7 @@ def compact_json(value: Json) -> str:
 
 
 def json_object(members: Mapping[str, Json]) -> str:
-    """Return what `compact_json` does, at half the cost where nearly all values are strings.
+    """Return what `compact_json` does, cheaper where nearly all values are strings.
 
     `json` makes an encoder anew for each object that it writes.
     """

@@ -112,7 +112,7 @@ def _roles(roles: tuple[str, ...], values: Values) -> Json:
     return render(list(roles), values)
 
 
-# A few sets of roles are all that there is; those of a decision, and never what decides.
+# How a set of roles is written, and there are few sets. Who holds them is read from each token.
 _remembered_roles = lru_cache(_REMEMBERED_ROLES)(_roles)
 
 

@@ -23,7 +23,7 @@ from hasura_kc_auth.core.errors import Code, Denied
 from hasura_kc_auth.core.keys import KeySet, UnusableKeySet, VerificationKey, import_key_set
 from hasura_kc_auth.keycloak.discovery import DiscoveryMismatch, discovery_url, read_jwks_uri
 from hasura_kc_auth.keycloak.fetch import FetchFailed, FetchResult, client_session, fetch_json
-from hasura_kc_auth.ports import Clock
+from hasura_kc_auth.ports import Clock, FoundKey
 
 _REFRESH_AHEAD = 0.8
 # Up to a tenth more than the cooldown, so that many replicas do not come back at one moment.
@@ -210,7 +210,7 @@ class RealmKeys:
         for keys in self.issuers.values():
             await keys.stop()
 
-    def find(self, issuer: str, kid: str) -> VerificationKey | Awaitable[VerificationKey]:
+    def find(self, issuer: str, kid: str) -> FoundKey:
         """Return this issuer's key, or what to wait for where Keycloak must be asked for it.
 
         Raises Denied `unknown_key` or `keys_unavailable` while it is waited for.

@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds",
         type=at_least(1, int),
-        help="alternating rounds, of which the median counts (9; scale: 3)",
+        help=f"alternating rounds, of which the median counts ({_ROUNDS}; scale: {_SCALE_ROUNDS})",
     )
     parser.add_argument(
         "--seconds",

@@ -56,7 +56,7 @@ class Bench:
 
     load: Load
     track: Track
-    rounds: int = 9
+    rounds: int
     seconds: float = 1.0
     tokens: int = 1_000_000
 

@@ -94,9 +94,8 @@ async def ours(world: World) -> AsyncIterator[Ours]:
     await judge.keys.start()
     try:
         for realm in world.realms:
-            await judge.keys.issuers[realm.issuer].find(
-                realm.keys[0].kid
-            )  # waits for the first fetch
+            # Waits for the first fetch.
+            await judge.keys.issuers[realm.issuer].find(realm.keys[0].kid)
         yield judge
     finally:
         await judge.keys.stop()
